@@ -1,0 +1,253 @@
+"""Both engines keep the contract: equal on random Programs, and right on hand-worked ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from random_programs import programs
+
+from archsim.engine import run_program
+from archsim.engine.activity import Activity, admission
+from archsim.engine.deadlock import DeadlockError
+from archsim.engine.fold import fold
+from archsim.program import Program, ProgramBuilder, ProgramError
+
+
+def outcome(program: Program, engine: str, **options: bool) -> Activity | str:
+    try:
+        return run_program(program, engine, **options)
+    except DeadlockError as error:
+        assert error.cycle
+        return "deadlock"
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs())
+def test_engines_agree_on_random_programs(program: Program) -> None:
+    truth = outcome(program, "reference")
+    for fold_lock_step in (False, True):
+        fast = outcome(program, "fast", fold_lock_step=fold_lock_step)
+        if isinstance(truth, str) or isinstance(fast, str):
+            assert truth == fast
+        else:
+            assert fast.same_as(truth)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs())
+def test_conservation(program: Program) -> None:
+    """Services, busy time and counts follow from the Program alone; nothing runs too early."""
+    run = outcome(program, "reference")
+    if isinstance(run, str):
+        return
+    assert run.events == program.services()
+    assert np.array_equal(run.busy, program.busy_ticks())
+    assert np.array_equal(run.counts, program.action_counts())
+    assert (run.busy <= run.makespan * program.resource_servers).all()
+    for flow in range(program.flows):
+        ready, _ = admission(program, run.finish, flow)
+        assert (run.finish[flow] >= ready).all()
+        assert run.first_start[flow] >= ready[0]
+
+
+def both(builder: ProgramBuilder) -> Activity:
+    program = builder.build()
+    truth, fast = run_program(program, "reference"), run_program(program, "fast")
+    assert fast.same_as(truth)
+    return fast
+
+
+def test_one_vector_through_array_and_adc() -> None:
+    """8 bits of 100 ticks, an ADC of 128 ticks a bit: 100 + 8 * 128, then the bus's 5."""
+    b = ProgramBuilder()
+    array, adc, bus = b.resource("array"), b.resource("adc"), b.resource("bus")
+    b.flow("vector", 1)
+    b.lane()
+    read = b.stage(array, 100, beats=8, hold=True)
+    convert = b.stage(adc, 128, beats=8, parents=[read])
+    b.stage(bus, 5, parents=[convert])
+    assert both(b).makespan == 100 + 8 * 128 + 5
+
+
+def test_steady_state_interval_is_the_slowest_stage() -> None:
+    b = ProgramBuilder()
+    servers = [b.resource(name) for name in ("a", "b", "c")]
+    b.flow("pipeline", 50)
+    b.lane()
+    previous: list[int] = []
+    for resource, service in zip(servers, (7, 13, 11), strict=True):
+        previous = [b.stage(resource, service, parents=previous)]
+    finish = both(b).finish[0]
+    assert finish[0] == 7 + 13 + 11
+    assert (np.diff(finish) == 13).all()
+
+
+def test_sharing_one_adc_doubles_the_time_of_an_adc_bound_layer() -> None:
+    def run(adcs: int) -> int:
+        b = ProgramBuilder()
+        arrays = [b.resource(f"array{i}") for i in range(2)]
+        converters = [b.resource(f"adc{i}") for i in range(adcs)]
+        b.flow("layer", 40)
+        b.lane()
+        for i, array in enumerate(arrays):
+            read = b.stage(array, 1, beats=4, hold=True)
+            b.stage(converters[i % adcs], 20, beats=4, parents=[read])
+        return both(b).makespan
+
+    assert run(2) == 1 + 40 * 4 * 20
+    assert run(1) == 1 + 2 * (40 * 4 * 20)
+
+
+def test_fan_out_and_back() -> None:
+    """8 bits fan out to 8 x 4 conversions and back to one result."""
+    b = ProgramBuilder()
+    array, adc, register = b.resource("array"), b.resource("adc"), b.resource("register")
+    b.flow("vector", 1)
+    b.lane()
+    read = b.stage(array, 10, beats=8, hold=True)
+    convert = b.stage(adc, 3, beats=32, parents=[read])
+    b.stage(register, 1, parents=[convert])
+    assert both(b).makespan == 10 + 8 * 4 * 3 + 1
+
+
+def test_holding_server_stays_taken_while_it_waits() -> None:
+    """The holder waits for its slow parent between beats; the other flow gets no server."""
+    b = ProgramBuilder()
+    slow, shared = b.resource("slow"), b.resource("shared")
+    b.flow("holder", 1)
+    b.lane()
+    parent = b.stage(slow, 10, beats=2)
+    b.stage(shared, 1, beats=2, hold=True, parents=[parent])
+    b.flow("other", 1)
+    b.lane()
+    late = b.stage(b.resource("timer"), 11)
+    b.stage(shared, 1, parents=[late])
+    run = both(b)
+    assert run.finish[0][0] == 21
+    assert run.finish[1][0] == 22
+
+
+def test_queue_order_is_ready_time_then_flow() -> None:
+    b = ProgramBuilder()
+    shared = b.resource("shared")
+    for name in ("first", "second"):
+        b.flow(name, 2)
+        b.lane()
+        b.stage(shared, 5)
+    run = both(b)
+    assert run.finish[0].tolist() == [5, 10]
+    assert run.finish[1].tolist() == [15, 20]
+
+
+def test_credit_gives_back_pressure() -> None:
+    """A buffer of 2 in front of a consumer of 10 ticks holds a producer of 1 tick back."""
+    b = ProgramBuilder()
+    fast, slow = b.resource("fast"), b.resource("slow")
+    producer = b.flow("producer", 6)
+    b.lane()
+    b.stage(fast, 1)
+    consumer = b.flow("consumer", 6)
+    b.lane()
+    b.stage(slow, 10)
+    b.depend(consumer, producer)
+    b.depend(producer, consumer, [-2], name="buffer of 2")
+    run = both(b)
+    assert run.finish[0].tolist() == [1, 2, 12, 22, 32, 42]
+    assert run.finish[1].tolist() == [11, 21, 31, 41, 51, 61]
+
+
+def test_service_grows_with_the_instance() -> None:
+    b = ProgramBuilder()
+    b.flow("decode", 4)
+    unit = b.resource("unit")
+    b.lane()
+    b.stage(unit, 5, slope=2)
+    assert both(b).finish[0].tolist() == [5, 12, 21, 32]
+
+
+@pytest.mark.parametrize("engine", ["reference", "fast"])
+def test_deadlock_names_the_cycle(engine: str) -> None:
+    b = ProgramBuilder()
+    shared = b.resource("r")
+    producer = b.flow("conv1", 4)
+    b.lane()
+    b.stage(shared, 1)
+    consumer = b.flow("pool1", 1)
+    b.lane()
+    b.stage(shared, 1)
+    b.depend(consumer, producer, [3], name="window of 4")
+    b.depend(producer, consumer, [-1], period=4, repeat=4, step=1, name="spare")
+    b.depend(producer, consumer, [-1, -1, 0, 0], period=4, step=1, name="buffer of 2")
+    with pytest.raises(DeadlockError) as error:
+        run_program(b.build(), engine)
+    text = str(error.value)
+    assert "conv1" in text and "pool1" in text
+    assert "buffer of 2" in text and "window of 4" in text
+
+
+@pytest.mark.parametrize("engine", ["reference", "fast"])
+def test_held_servers_can_deadlock_and_are_named(engine: str) -> None:
+    """Each flow holds the server on which the other's next beat has to run."""
+    b = ProgramBuilder()
+    left, right = b.resource("left"), b.resource("right")
+    for name, mine, theirs in (("one", left, right), ("two", right, left)):
+        b.flow(name, 1)
+        b.lane()
+        slow = b.stage(b.resource(f"slow {name}"), 10, beats=2)
+        feeder = b.stage(theirs, 1, beats=2, parents=[slow])
+        b.stage(mine, 1, beats=2, hold=True, parents=[feeder])
+    with pytest.raises(DeadlockError) as error:
+        run_program(b.build(), engine)
+    assert "one: waits for resource right, held by two" in str(error.value)
+    assert "two: waits for resource left, held by one" in str(error.value)
+
+
+@pytest.mark.parametrize("engine", ["reference", "fast"])
+def test_overflow_is_an_error(engine: str) -> None:
+    b = ProgramBuilder()
+    unit = b.resource("unit")
+    b.flow("f", 3)
+    b.lane()
+    b.stage(unit, 2**61)
+    with pytest.raises(OverflowError, match="longer tick"):
+        run_program(b.build(), engine)
+
+
+def test_fold_keeps_one_of_many_lock_step_arrays() -> None:
+    b = ProgramBuilder()
+    bus = b.resource("bus")
+    b.flow("layer", 3)
+    b.lane()
+    fetch = b.stage(bus, 2)
+    ends = []
+    for i in range(64):
+        read = b.stage(b.resource(f"array{i}"), 10, beats=8, hold=True, parents=[fetch])
+        ends.append(b.stage(b.resource(f"adc{i}"), 10, beats=8, parents=[read]))
+    b.stage(bus, 2, parents=ends)
+    program = b.build()
+    smaller, twin = fold(program)
+    assert smaller.stages == 4
+    assert set(twin.tolist()) == {0, 1, 2, 3}
+    assert both(b).same_as(run_program(program, "fast", fold_lock_step=False))
+
+
+def test_program_refuses_nonsense() -> None:
+    b = ProgramBuilder()
+    unit = b.resource("unit")
+    with pytest.raises(ProgramError, match="at least one server"):
+        b.resource("none", 0)
+    with pytest.raises(ProgramError, match="at least one instance"):
+        b.flow("none", 0)
+    flow = b.flow("f", 3)
+    b.lane()
+    with pytest.raises(ProgramError, match="beats"):
+        b.stage(unit, 1, beats=0)
+    with pytest.raises(ProgramError, match="negative service"):
+        b.stage(unit, 1, slope=-1)
+    b.stage(unit, 1)
+    with pytest.raises(ProgramError, match="must not decrease"):
+        b.depend(flow, flow, [1, 0], period=2, step=2)
+    b.depend(flow, flow, [5], name="too far")
+    with pytest.raises(ProgramError, match="needs instance 7"):
+        b.build()
