@@ -1,0 +1,68 @@
+"""Load and check an architecture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archsim.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from archsim.arch.model import Architecture
+    from archsim.documents import Document
+
+
+def load_arch(path: str | Path) -> Architecture:
+    """Read an architecture YAML; InputError with file and line if anything is wrong."""
+    from archsim.documents import load_document
+
+    return arch_from_document(load_document(path))
+
+
+def arch_from_document(document: Document) -> Architecture:
+    """Validate a loaded document as an architecture."""
+    from archsim.arch.model import ARCH_VERSION, Architecture
+    from archsim.documents import validate
+
+    data = document.data
+    if not isinstance(data, dict) or "archsim_arch" not in data:
+        raise InputError(
+            "this is not an architecture: the key 'archsim_arch' is missing.",
+            document.location(()),
+            f"Start the file with 'archsim_arch: {ARCH_VERSION}'.",
+        )
+    version = data["archsim_arch"]
+    if isinstance(version, int) and version > ARCH_VERSION:
+        raise InputError(
+            f"the architecture has format version {version}, made for a newer archsim.",
+            document.location(("archsim_arch",)),
+            f"This archsim reads version {ARCH_VERSION}: upgrade it.",
+        )
+    arch = validate(Architecture, document)
+    _check_parts(arch, document)
+    return arch
+
+
+def _check_parts(arch: Architecture, document: Document) -> None:
+    from archsim.arch.pe import IncompletePE, roles
+    from archsim.components.buffer import Buffer
+    from archsim.components.bus import Bus
+
+    for path, (part, _) in arch.parts().items():
+        for field in part.sources:
+            if field not in type(part).model_fields:
+                raise InputError(
+                    f"'{field}' is not a field of this component.",
+                    document.location((*path.split("."), "sources", field)),
+                    nearest(field, type(part).model_fields),
+                )
+    try:
+        roles(arch.chip.tile.pe)
+    except IncompletePE as error:
+        raise InputError(f"{error}.", document.location(("chip", "tile", "pe"))) from None
+    for kind, word in ((Buffer, "buffer"), (Bus, "bus")):
+        if arch.chip.tile.find(kind) is None:
+            raise InputError(
+                f"the tile needs a component of kind: {word}.",
+                document.location(("chip", "tile")),
+            )

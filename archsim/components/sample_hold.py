@@ -1,0 +1,26 @@
+"""A sample-and-hold circuit that keeps one bitline's value for the ADC."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from archsim.components.base import Component
+from archsim.units import POSITIVE, Duration
+
+
+class SampleHold(Component):
+    """One per bitline; samples while the array is read and holds while the ADC converts."""
+
+    kind: Literal["sample_hold"]
+    sample_time: Annotated[Duration, POSITIVE]
+
+    title: ClassVar[str] = "sample-and-hold"
+
+    def energies(self) -> dict[str, float]:
+        """`sample`: one bitline sampled and held for one read."""
+        return {"sample": self.dynamic_power * self.sample_time}
+
+    def periods(self) -> list[float]:
+        return [self.sample_time]
