@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 from onnx_graphs import GraphMaker
 
 from archsim.errors import InputError
-from archsim.trace.load import load_trace, save_trace
 from archsim.trace.model import Trace
 from archsim.trace.onnx import import_onnx
-from archsim.trace.stats import quantise, tensor_stats
-from archsim.trace.yaml_writer import save_workload
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -40,15 +32,6 @@ def summary(trace: Trace) -> list[tuple[str, ...]]:
 
 def shapes(trace: Trace) -> list[tuple[int, ...]]:
     return [trace.shapes[layer.name] for layer in trace.layers]
-
-
-def run(path: Path, feeds: dict[str, Any], *names: str) -> list[NDArray[Any]]:
-    """Values of named tensors, read by a session of the test's own."""
-    model = onnx.load(path)
-    del model.graph.output[:]
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    return list(session.run(list(names), feeds))
 
 
 def sample(*shape: int) -> NDArray[np.float32]:
@@ -264,12 +247,49 @@ def test_tokens_of_a_feature_map_need_no_move(maker: GraphMaker) -> None:
     assert shapes(trace) == [(3, 4, 5), (3, 4, 2)]
 
 
+def test_a_rotated_map_is_a_transpose(maker: GraphMaker) -> None:
+    x = maker.input("x", [1, 2, 4, 5])
+    y = maker.node("Transpose", maker.node("Relu", x), perm=[0, 1, 3, 2])
+    trace = import_onnx(maker.save(maker.node("Conv", y, maker.weight(3, 2, 1, 3))))
+    assert summary(trace) == [("activation", "relu"), ("move", "transpose"), ("conv2d",)]
+    assert shapes(trace)[1:] == [(5, 4, 2), (5, 2, 3)]
+
+
 def test_mixing_positions_is_a_transpose(maker: GraphMaker) -> None:
     x = maker.input("x", [1, 7, 6])
     y = maker.linear(maker.node("Transpose", x, perm=[0, 2, 1]), 7, 3)
     trace = import_onnx(maker.save(y))
     assert summary(trace) == [("move", "transpose"), ("linear",)]
     assert shapes(trace) == [(6, 7), (6, 3)]
+
+
+def test_class_token_and_pick(maker: GraphMaker) -> None:
+    x = maker.input("x", [1, 8, 3, 3])
+    flat = maker.node("Reshape", x, maker.constant(np.array([1, 8, 9], np.int64)))
+    tokens = maker.node("Transpose", flat, perm=[0, 2, 1])
+    joined = maker.node("Concat", maker.weight(1, 1, 8), tokens, axis=1)
+    first = maker.node("Gather", joined, maker.constant(np.int64(0)), axis=1)
+    trace = import_onnx(maker.save(maker.linear(first, 8, 4)))
+    assert summary(trace) == [("move", "pad"), ("move", "slice"), ("linear",)]
+    assert [math.prod(s[:-1]) for s in shapes(trace)] == [10, 1, 1]
+    assert trace.macs() == 8 * 4
+
+
+def test_a_mask_is_spread_over_heads(maker: GraphMaker) -> None:
+    tokens, heads, width = 4, 3, 2
+    x = maker.input("x", [1, tokens, heads * width])
+    mask = maker.input("mask", [1, tokens], TensorProto.INT64)
+    wide = maker.node("Unsqueeze", mask, maker.constant(np.array([1, 2], np.int64)))
+    bias = maker.node("Mul", maker.node("Cast", wide, to=1), maker.constant(-1e4))
+    q = maker.heads(x, tokens, heads, width, [0, 2, 1, 3])
+    k = maker.heads(x, tokens, heads, width, [0, 2, 3, 1])
+    masked = maker.node("Add", maker.node("MatMul", q, k), bias)
+    trace = import_onnx(maker.save(maker.node("Softmax", masked)))
+    assert summary(trace) == [
+        ("activation", "scale"), ("matmul",), ("move", "resize"), ("elementwise", "add"),
+        ("softmax",),
+    ]  # fmt: skip
+    assert shapes(trace) == [(4, 1), (4, 12), (4, 12), (4, 12), (4, 12)]
 
 
 # Errors
@@ -362,145 +382,3 @@ def test_inputs_without_weights_are_refused(maker: GraphMaker, tmp_path: Path) -
     assert import_onnx(path).macs() == with_data.macs() == 4 * 64 * 27
     with pytest.raises(InputError, match="no weights"):
         import_onnx(path, inputs={"x": sample(1, 3, 4, 4)})
-
-
-# Values
-
-
-def test_conv_statistics_and_codes(maker: GraphMaker) -> None:
-    x = maker.input("x", [1, 3, 8, 8])
-    weight = maker.weight(5, 3, 3, 3)
-    y = maker.node("Conv", x, weight)
-    y = maker.batch_norm(y, 5)
-    path = maker.save(maker.node("Relu", y))
-    values = sample(1, 3, 8, 8)
-    conv, relu = import_onnx(path, inputs={"x": values}).layers
-    (output,) = run(path, {"x": values}, y)
-    assert conv.input_stats == tensor_stats(values)
-    assert conv.output_stats == relu.input_stats == tensor_stats(output)
-    assert relu.output_stats == tensor_stats(np.maximum(output, 0))
-
-    gamma, beta, mean, variance = (maker.weights[n] for n in maker.nodes[1].input[1:])
-    scale = gamma / np.sqrt(variance + 1e-5)
-    folded = maker.weights[weight] * scale[:, None, None, None]
-    codes, unit = quantise(folded, 8)
-    assert conv.weight_stats.scale == pytest.approx(unit, rel=1e-6)
-    counts = np.bincount(codes.ravel() + 128, minlength=256)
-    assert np.abs(counts - conv.weight_stats.histogram).sum() <= 2  # a tie may round either way
-    input_codes, input_unit = quantise(values, 8)
-    windows = np.lib.stride_tricks.sliding_window_view(input_codes[0], (3, 3), axis=(1, 2))
-    product = np.einsum("chwij,ocij->ohw", windows, codes) * unit * input_unit
-    rebuilt = product + (beta - mean * scale)[:, None, None]
-    bound = 27 * (
-        unit / 2 * np.abs(values).max() + input_unit / 2 * np.abs(folded).max()
-        + unit * input_unit / 4
-    )  # fmt: skip
-    error = np.abs(rebuilt - output[0]).max()
-    assert error < bound
-    assert error < 0.03 * np.abs(output).max()
-
-
-def test_matmul_statistics_and_codes(maker: GraphMaker) -> None:
-    tokens, heads, width = 6, 2, 8
-    x = maker.input("x", [1, tokens, 16])
-    y = maker.encoder_block(x, tokens, heads, width)
-    path = maker.save(y)
-    values = sample(1, tokens, 16)
-    trace = import_onnx(path, inputs={"x": values})
-    scores = next(layer for layer in trace.layers if layer.op == "matmul")
-    node = next(n for n in maker.nodes if n.op_type == "MatMul" and n.name == scores.name)
-    q, k, output = run(path, {"x": values}, *node.input, node.output[0])
-    assert scores.weight_stats is None
-    assert scores.input_stats == tensor_stats(q)
-    assert scores.output_stats == tensor_stats(output)
-    (q_codes, q_unit), (k_codes, k_unit) = quantise(q, 8), quantise(k, 8)
-    rebuilt = (q_codes @ k_codes) * q_unit * k_unit
-    assert np.abs(rebuilt - output).max() < 0.03 * np.abs(output).max()
-    for layer in trace.layers:
-        assert layer.output_stats is not None
-        assert (layer.weight_stats is not None) == (layer.op == "linear")
-        assert layer.output_stats.samples == math.prod(trace.shapes[layer.name])
-
-
-def test_scale_folds_into_the_weights(maker: GraphMaker) -> None:
-    x = maker.input("x", [1, 4, 6])
-    weight = maker.weight(6, 5)
-    product = maker.node("MatMul", x, weight)
-    scaled = maker.node("Mul", product, maker.constant(np.array([1.0, -2.0, 3.0, 0.5, 4.0])))
-    path = maker.save(maker.node("Sub", maker.constant(np.float32(1.0)), scaled))
-    values = sample(1, 4, 6)
-    (layer,) = import_onnx(path, inputs={"x": values}).layers
-    folded = maker.weights[weight] * -np.array([1.0, -2.0, 3.0, 0.5, 4.0])
-    assert layer.weight_stats == tensor_stats(folded)
-    (output,) = run(path, {"x": values}, "Sub_2.0")
-    assert layer.output_stats == tensor_stats(output)
-
-
-def test_saved_trace_reads_back_equal(maker: GraphMaker, tmp_path: Path) -> None:
-    x = maker.input("x", [1, 6, 20])
-    path = maker.save(maker.encoder_block(x, 6, 4, 5))
-    trace = import_onnx(path, inputs={"x": sample(1, 6, 20)}, name="block")
-    save_trace(trace, tmp_path / "t.trace.json")
-    assert load_trace(tmp_path / "t.trace.json") == trace
-    shape_only = import_onnx(path, name="no")  # a boolean to YAML 1.1 unless quoted
-    save_workload(shape_only, tmp_path / "w.yaml", "One block.\nTwo lines.")
-    assert load_trace(tmp_path / "w.yaml") == shape_only
-    lines = (tmp_path / "w.yaml").read_text().splitlines()
-    assert lines[:2] == ["# One block.", "# Two lines."]
-    assert sum(line.startswith("  - {name: ") for line in lines) == 1 + len(trace.layers)
-
-
-# Committed files
-
-
-def count_macs(path: Path) -> int:
-    """MACs from the declared shapes and sizes in a JSON trace, without archsim's classes."""
-    total = 0
-    for layer in json.loads(path.read_text(encoding="utf-8"))["layers"]:
-        positions = math.prod(layer["shape"][:-1])
-        if layer["op"] == "conv2d":
-            inner = math.prod(layer["kernel"]) * layer["in_channels"] // layer.get("groups", 1)
-            total += positions * layer["out_channels"] * inner
-        elif layer["op"] == "linear":
-            total += positions * layer["in_features"] * layer["out_features"]
-        elif layer["op"] == "matmul":
-            total += positions * layer.get("heads", 1) * layer["k"] * layer["n"]
-    return total
-
-
-@pytest.mark.parametrize(
-    ("name", "macs", "weights", "layers"),
-    [("ppocr_v4_rec", 702_469_440, 2_669_672, 144), ("ppocr_v4_cls", 16_315_376, 124_072, 124)],
-)
-def test_committed_traces(name: str, macs: int, weights: int, layers: int) -> None:
-    path = ROOT / "traces" / f"{name}.trace.json"
-    assert path.stat().st_size < 1_000_000
-    trace = load_trace(path)
-    assert trace.macs() == count_macs(path) == macs
-    assert (trace.parameters(), len(trace.layers)) == (weights, layers)
-    for layer in trace.layers:
-        assert (layer.weight_stats is not None) == (layer.op in ("conv2d", "linear"))
-        for stats in (layer.weight_stats, layer.input_stats, layer.output_stats):
-            assert stats is None or sum(stats.histogram) == stats.samples
-        assert layer.input_stats is not None
-        assert layer.output_stats is not None
-        if layer.op == "conv2d":
-            assert layer.weight_stats.samples == layer.parameters()
-
-
-@pytest.mark.parametrize(
-    ("name", "gmacs", "millions", "stationary"),
-    [("resnet18", 1.814, 11.68, 21), ("resnet50", 4.089, 25.50, 54)],
-)
-def test_committed_workloads(name: str, gmacs: float, millions: float, stationary: int) -> None:
-    trace = load_trace(ROOT / "workloads" / f"{name}.yaml")
-    assert trace.macs() / 1e9 == pytest.approx(gmacs, abs=5e-4)
-    assert trace.parameters() / 1e6 == pytest.approx(millions, abs=5e-3)
-    assert sum(layer.stationary for layer in trace.layers) == stationary
-    assert (trace.precision.weight, trace.precision.input) == (16, 16)
-    assert trace.inputs[0].shape == [224, 224, 3]
-
-
-def test_resnet50_workload_is_what_the_importer_gives() -> None:
-    source = Path(onnx.__file__).parent / "backend/test/data/light/light_resnet50.onnx"
-    assert import_onnx(source).layers == load_trace(ROOT / "workloads/resnet50.yaml").layers

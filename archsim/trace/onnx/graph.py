@@ -14,6 +14,7 @@ from archsim.errors import InputError, nearest
 
 Array = NDArray[Any]
 Dims = tuple[int, ...]
+STANDARD = ("", "ai.onnx")  # names of the standard operator domain
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Graph:
     @property
     def opset(self) -> int:
         """Version of the standard operator set."""
-        return max((o.version for o in self.model.opset_import if not o.domain), default=1)
+        return max((o.version for o in self.model.opset_import if o.domain in STANDARD), default=1)
 
     @property
     def has_weights(self) -> bool:
@@ -172,7 +173,7 @@ def _read(path: Path) -> Any:
 
 def _value(tensor: Any, folder: Path) -> Array | None:
     """A tensor's data, None where it isn't in the file or beside it."""
-    from onnx import external_data_helper, numpy_helper
+    from onnx import checker, external_data_helper, numpy_helper
 
     try:
         if external_data_helper.uses_external_data(tensor):
@@ -180,7 +181,7 @@ def _value(tensor: Any, folder: Path) -> Array | None:
             tensor.data_location = 0
             del tensor.external_data[:]
         return np.asarray(numpy_helper.to_array(tensor))
-    except Exception:  # onnx raises several kinds for missing data; all mean "shape only"
+    except (checker.ValidationError, OSError, ValueError, TypeError):  # no data: shape only
         return None
 
 

@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 
 from archsim.errors import InputError
+from archsim.trace.onnx import values
 from archsim.trace.onnx.graph import Array, Dims, Graph, Node
 
 # Constants up to this many elements travel with the model that shapes are inferred on.
 SMALL = 4096
+EVALUATOR_FAULTS = (
+    RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
+    AssertionError,
+)  # fmt: skip
 RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
 
 
@@ -131,16 +136,11 @@ def _evaluate(graph: Graph, node: Node, feeds: dict[str, Array]) -> list[Array] 
     model.ir_version = graph.model.ir_version
     try:
         return list(ReferenceEvaluator(model).run(None, feeds))
-    except Exception:  # the reference evaluator lacks some old operator versions
-        return _evaluate_by_runtime(model, feeds)
-
-
-def _evaluate_by_runtime(model: Any, feeds: dict[str, Array]) -> list[Array] | None:
+    except EVALUATOR_FAULTS:  # it lacks some old operator versions
+        pass
     try:
-        from archsim.trace.onnx.values import session
-
-        return list(session(model).run(None, feeds))
-    except Exception:  # left in the graph: an operator without a rule is reported there
+        return values.run(model, None, feeds)
+    except values.RunError:  # left in the graph: an operator without a rule is reported there
         return None
 
 
@@ -195,15 +195,13 @@ def _static(info: Any) -> Dims | None:
 
 
 def _run_for_shapes(graph: Graph, missing: list[str]) -> None:
-    from archsim.trace.onnx.values import fetch
-
     feeds = {
         name: np.zeros(graph.shapes[name], graph.types.get(name, np.dtype(np.float32)))
         for name in graph.inputs
     }
     try:
-        values = fetch(graph, feeds, missing)
+        found = values.fetch(graph, feeds, missing)
     except InputError:  # an operator it doesn't know either: reported as one without a rule
         return
-    for name, value in values.items():
+    for name, value in found.items():
         graph.shapes[name] = np.shape(value)

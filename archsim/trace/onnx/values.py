@@ -17,14 +17,27 @@ from archsim.trace.stats import TensorStats, tensor_stats
 STATS_BITS = 8
 
 
-def session(model: Any) -> Any:
-    """An onnxruntime session for a model in memory, silent: its errors are ours to tell."""
+class RunError(Exception):
+    """onnxruntime can't load or run a model; the message is its own, in one line."""
+
+
+def run(model: Any, names: Sequence[str] | None, feeds: Mapping[str, Array]) -> list[Array]:
+    """Run a model in memory; `names` are the outputs wanted, None for all.
+
+    Feeds that the model has no input for are left out. Raises RunError.
+    """
     onnxruntime = import_module("onnxruntime")  # it has no types
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    options.log_severity_level = 4  # its errors are ours to tell
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        wanted = {item.name for item in session.get_inputs()}
+        found = session.run(names, {k: v for k, v in feeds.items() if k in wanted})
+    except Exception as fault:
+        raise RunError(str(fault).strip().splitlines()[0] if str(fault) else "no reason") from fault
+    return [np.asarray(value) for value in found]
 
 
 def fetch(graph: Graph, feeds: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
@@ -36,15 +49,12 @@ def fetch(graph: Graph, feeds: Mapping[str, Array], names: Sequence[str]) -> dic
     del model.graph.output[:]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     try:
-        run = session(model)
-        wanted = {item.name for item in run.get_inputs()}
-        results = run.run(list(names), {k: v for k, v in feeds.items() if k in wanted})
-    except Exception as fault:
-        reason = str(fault).strip().splitlines()[0]
+        results = run(model, list(names), feeds)
+    except RunError as fault:
         raise graph.error(
-            f"onnxruntime can't run the model: {reason}", "Check the inputs' names and shapes."
+            f"onnxruntime can't run the model: {fault}", "Check the inputs' names and shapes."
         ) from fault
-    return dict(zip(names, (np.asarray(r) for r in results), strict=True))
+    return dict(zip(names, results, strict=True))
 
 
 def typed_inputs(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -1,0 +1,158 @@
+"""The trace as operations to place: fused activations, producers and consumers, buffer needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from archsim.trace import operators as op
+from archsim.trace.layer import LayerBase, TensorShape, channels, positions
+from archsim.trace.model import Trace
+from archsim.trace.window import Reach
+
+HOST = -1  # consumer of the model's outputs
+
+
+@dataclass(frozen=True)
+class Feed:
+    """One input of an operation: the producing operation and the positions needed."""
+
+    producer: int
+    which: int
+    reach: Reach
+
+
+@dataclass
+class Operation:
+    """Layers that run as one flow: a layer and the activations fused behind it.
+
+    `layer` is None for an input of the model, which comes from outside the chip.
+    """
+
+    index: int
+    name: str
+    layer: LayerBase | None
+    fused: list[LayerBase]
+    shape: TensorShape
+    feeds: list[Feed] = field(default_factory=list)
+    consumers: list[int] = field(default_factory=list)
+
+    @property
+    def positions(self) -> int:
+        return positions(self.shape)
+
+    @property
+    def channels(self) -> int:
+        return channels(self.shape)
+
+    @property
+    def stationary(self) -> bool:
+        """True if its weights stay in arrays."""
+        return isinstance(self.layer, op.Conv2d | op.Linear)
+
+    @property
+    def off_chip(self) -> bool:
+        """True if it runs outside the chip: an input, or a table look-up in DRAM."""
+        return self.layer is None or isinstance(self.layer, op.Embedding)
+
+
+def operations(trace: Trace, fuse: bool = True) -> list[Operation]:
+    """Operations in topological order; an activation joins the producer it alone consumes.
+
+    Inputs that feed only embeddings stay with the host and are left out.
+    """
+    users: dict[str, int] = {}
+    for layer in trace.layers:
+        for name in layer.inputs:
+            users[name] = users.get(name, 0) + 1
+    embedded = {layer.inputs[0] for layer in trace.layers if isinstance(layer, op.Embedding)}
+    other = {
+        name
+        for layer in trace.layers
+        if not isinstance(layer, op.Embedding)
+        for name in layer.inputs
+    }
+    found: list[Operation] = []
+    where: dict[str, int] = {}
+    for graph_input in trace.inputs:
+        if graph_input.name in embedded and graph_input.name not in other:
+            continue
+        where[graph_input.name] = len(found)
+        found.append(
+            Operation(len(found), graph_input.name, None, [], tuple(graph_input.shape))
+        )
+    for layer in trace.layers:
+        shape = trace.shapes[layer.name]
+        producer = where.get(layer.inputs[0])
+        if (
+            fuse
+            and isinstance(layer, op.Activation)
+            and producer is not None
+            and not found[producer].off_chip
+            and users[layer.inputs[0]] == 1
+        ):
+            found[producer].fused.append(layer)
+            where[layer.name] = producer
+            continue
+        operation = Operation(len(found), layer.name, layer, [], shape)
+        inputs = trace.input_shapes(layer)
+        for which, name in enumerate(layer.inputs):
+            if name not in where:
+                continue  # token ids: the host looks the rows up
+            feed = Feed(where[name], which, layer.reach(which, inputs, shape))
+            operation.feeds.append(feed)
+            found[where[name]].consumers.append(operation.index)
+        where[layer.name] = operation.index
+        found.append(operation)
+    for operation in found:
+        if not operation.consumers:
+            operation.consumers.append(HOST)
+    return found
+
+
+def least_buffers(ops: list[Operation]) -> dict[tuple[int, int], int]:
+    """Positions each input buffer must hold so that no finite buffer can cause a deadlock.
+
+    Play the model serially: let the sources emit one position at a time and run everything that
+    this makes possible. While consumer instance w has not run, its producer has emitted all
+    positions that need no more of the sources than w does, and those from w's first needed one on
+    are still in the buffer. The largest such number is enough, because a schedule that fits
+    exists and the dependencies are monotone (docs/mapping.md). Keys: (consumer, input number).
+    """
+    steps = max(o.positions for o in ops if not o.feeds)
+    needed: list[np.ndarray] = []
+    least: dict[tuple[int, int], int] = {}
+    for operation in ops:
+        if not operation.feeds:
+            share = np.arange(1, operation.positions + 1, dtype=np.int64)
+            needed.append(-(-share * steps // operation.positions))
+            continue
+        need = np.zeros(operation.positions, np.int64)
+        for feed in operation.feeds:
+            last = feed.reach.last
+            behind = needed[feed.producer][np.maximum(last, 0)]
+            need = np.maximum(need, np.where(last >= 0, behind, 0))
+        need = np.maximum.accumulate(need)
+        needed.append(need)
+        for feed in operation.feeds:
+            emitted = np.searchsorted(needed[feed.producer], need, side="right")
+            span = int((emitted - feed.reach.first).max())
+            least[operation.index, feed.which] = max(span, 1)
+    return least
+
+
+def credit_table(reach: Reach, size_in: int, size_out: int, slots: int) -> np.ndarray:
+    """(size_in,) what a producer needs of its consumer when the buffer between has `slots` slots.
+
+    Producer position m may start once the consumer has finished the returned instance: the first
+    position that the consumer still needs is then above m - slots. Entries reach back into
+    earlier inferences (negative).
+    """
+    first = np.concatenate([reach.first, [size_in]])
+    oldest = np.arange(size_in, dtype=np.int64) - slots + 1
+    rounds = oldest // size_in
+    reached = np.searchsorted(first, oldest - rounds * size_in, side="left")
+    return (rounds * size_out + reached - 1).astype(np.int64)
+
+

@@ -1,0 +1,159 @@
+"""Paths over the mesh: XY routes, multicast trees, and the way between chips."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+from archsim.arch.model import Architecture
+from archsim.components.base import ceil_div
+from archsim.components.mesh_router import MeshRouter
+from archsim.components.offchip_link import OffchipLink
+from archsim.mapping.graph import HOST
+
+# A link of the network: ("mesh", chip, from, to), ("up" | "down", chip, tile), ("off", chip)
+Link = tuple[str | int, ...]
+
+
+class NoRoute(ValueError):
+    """Two places that nothing connects; says which component is missing."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Links in the order a message passes them; `parents[i]` is the link before link i, or -1.
+
+    leaf: for each destination the link that reaches it, -1 for the source itself.
+    """
+
+    links: tuple[Link, ...]
+    parents: tuple[int, ...]
+    leaf: dict[int, int]
+
+
+class Network:
+    """The routers of all chips, in a near-square mesh with tiles in snake order.
+
+    Tiles are numbered through all chips. A router at (x, y) of each chip's corner (0, 0) leads to
+    the off-chip link.
+    """
+
+    def __init__(self, arch: Architecture, chips: int):
+        self.tiles_per_chip = arch.chip.tile.count
+        self.chips = chips
+        router = arch.chip.find(MeshRouter)
+        link = arch.chip.find(OffchipLink)
+        self.router_name, self.router = router if router else ("", None)
+        self.link_name, self.link = link if link else ("", None)
+        shared = self.router.tiles if self.router else self.tiles_per_chip
+        self.shared = shared
+        self.routers = ceil_div(self.tiles_per_chip, shared)
+        self.width = math.ceil(math.sqrt(self.routers))
+
+    def router_of(self, tile: int) -> tuple[int, int]:
+        """(chip, router) of a tile."""
+        chip, local = divmod(tile, self.tiles_per_chip)
+        return chip, local // self.shared
+
+    def place(self, router: int) -> tuple[int, int]:
+        """(x, y) of a router in its chip's mesh: row by row, every other row from the right."""
+        y, x = divmod(router, self.width)
+        return (x if y % 2 == 0 else self.width - 1 - x), y
+
+    def at(self, x: int, y: int) -> int:
+        """The router at (x, y)."""
+        return y * self.width + (x if y % 2 == 0 else self.width - 1 - x)
+
+    @functools.cache  # noqa: B019 - a Network lives as long as one mapping
+    def tree(self, source: int, destinations: frozenset[int]) -> Tree:
+        """The links that carry a message from one tile to several; HOST is the outside world.
+
+        XY order: along the row first. Every link of the tree carries the message once.
+        """
+        links: list[Link] = []
+        parents: list[int] = []
+        known: dict[Link, int] = {}
+        leaf: dict[int, int] = {}
+
+        def follow(link: Link, parent: int) -> int:
+            if link not in known:
+                known[link] = len(links)
+                links.append(link)
+                parents.append(parent)
+            return known[link]
+
+        for target in sorted(destinations):
+            if target == source:
+                leaf[target] = -1
+                continue
+            parent = -1
+            for link in self._route(source, target):
+                parent = follow(link, parent)
+            leaf[target] = parent
+        return Tree(tuple(links), tuple(parents), leaf)
+
+    def _route(self, source: int, target: int) -> list[Link]:
+        if source == HOST:
+            chip, router = self.router_of(target)
+            return [*self._off(chip), *self._mesh(chip, 0, router), *self._down(target)]
+        chip, router = self.router_of(source)
+        if target == HOST:
+            return [*self._up(source), *self._mesh(chip, router, 0), *self._off(chip)]
+        there, goal = self.router_of(target)
+        if there == chip:
+            return [*self._up(source), *self._mesh(chip, router, goal), *self._down(target)]
+        return [
+            *self._up(source),
+            *self._mesh(chip, router, 0),
+            *self._off(chip),
+            *self._off(there),
+            *self._mesh(there, 0, goal),
+            *self._down(target),
+        ]
+
+    def _up(self, tile: int) -> list[Link]:
+        return [("up", tile)] if self.router else []
+
+    def _down(self, tile: int) -> list[Link]:
+        return [("down", tile)] if self.router else []
+
+    def _off(self, chip: int) -> list[Link]:
+        if self.link is None:
+            if self.chips > 1:
+                raise NoRoute("several chips need a component of kind: offchip_link in the chip")
+            return []  # the host writes and reads the buffer directly
+        return [("off", chip)]
+
+    def _mesh(self, chip: int, start: int, goal: int) -> list[Link]:
+        if self.router is None:
+            if self.tiles_per_chip > 1:
+                raise NoRoute("several tiles need a component of kind: mesh_router in the chip")
+            return []
+        links: list[Link] = []
+        (x, y), (to_x, to_y) = self.place(start), self.place(goal)
+        at = start
+        while (x, y) != (to_x, to_y):
+            if x != to_x:
+                x += 1 if to_x > x else -1
+            else:
+                y += 1 if to_y > y else -1
+            following = self.at(x, y)
+            if following >= self.routers:  # the last row may be short: go by column first
+                return self._column_first(chip, start, goal)
+            links.append(("mesh", chip, at, following))
+            at = following
+        return links
+
+    def _column_first(self, chip: int, start: int, goal: int) -> list[Link]:
+        links: list[Link] = []
+        (x, y), (to_x, to_y) = self.place(start), self.place(goal)
+        at = start
+        while (x, y) != (to_x, to_y):
+            if y != to_y:
+                y += 1 if to_y > y else -1
+            else:
+                x += 1 if to_x > x else -1
+            links.append(("mesh", chip, at, self.at(x, y)))
+            at = self.at(x, y)
+        return links
