@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,12 +10,11 @@ import numpy as np
 
 from archsim.arch.model import Architecture
 from archsim.arch.pe import Roles, roles
-from archsim.components.activation_unit import ActivationUnit
-from archsim.components.base import Component, ceil_div
+from archsim.components.base import Work, ceil_div
 from archsim.components.buffer import Buffer
 from archsim.components.bus import Bus
 from archsim.components.dram import Dram
-from archsim.components.shift_add import ShiftAdd
+from archsim.components.register import Register
 from archsim.mapping.actions import ActionTable
 from archsim.mapping.clock import choose_tick
 from archsim.mapping.floor import Lane, TilePart
@@ -26,6 +26,7 @@ from archsim.mapping.tiling import PEShare
 from archsim.mapping.writer import Writer
 from archsim.program import Program
 from archsim.trace import operators as op
+from archsim.trace.layer import LayerBase
 from archsim.trace.model import Trace
 
 TILE = "chip.tile"
@@ -33,34 +34,36 @@ PE = "chip.tile.pe"
 
 
 @dataclass(frozen=True)
-class FlowInfo:
-    """What a flow stands for: its layers, hardware and the MACs of one instance."""
+class OperationInfo:
+    """What a pair of flows stands for.
 
-    name: str
+    layers: the layer and the activations fused behind it; flows: ids of the computing flow and of
+    the one that delivers its results; macs: of one position; arrays: resource ids.
+    """
+
     layers: tuple[str, ...]
     kind: str
+    flows: tuple[int, int]
     positions: int
     lanes: int
-    arrays: int
     tiles: int
     macs: int
     unit: str
-    array_resources: tuple[int, ...]
+    arrays: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Mapped:
-    """A Program with what its ids mean."""
+    """A Program with what its ids mean; interval: seconds per inference that was aimed at."""
 
     program: Program
     tick: float
     actions: ActionTable
-    flows: list[FlowInfo]
+    operations: list[OperationInfo]
     resource_part: list[str]
-    stage_layer: list[str]
     chips: int
     arrays_total: int
-    plan: Plan
+    interval: float
     precision: tuple[int, int]  # weight and input bits of the trace
 
 
@@ -76,7 +79,7 @@ def map_trace(
 
     Raises InputError if the model does not fit or an operator has no unit.
     """
-    ops = operations(trace, fuse=arch.chip.tile.find(ActivationUnit) is not None or True)
+    ops = operations(trace)
     placed = plan(arch, trace, ops, chips=chips, replicate=replicate)
     return _Lowering(arch, trace, placed, batch).run()
 
@@ -90,25 +93,20 @@ class _Lowering:
         self.network = Network(arch, placed.chips)
         periods = [p for part, _ in arch.parts().values() for p in part.periods()]
         self.writer = Writer(choose_tick([*periods, 1 / arch.clock]))
-        self.buffer_name, self.buffer = self._tile_part(Buffer)
-        self.bus_name, self.bus = self._tile_part(Bus)
-        self.infos: list[FlowInfo] = []
-
-    def _tile_part(self, kind: type) -> tuple[str, Component]:  # type: ignore[type-arg]
-        found = self.arch.chip.tile.find(kind)
-        assert found is not None  # checked when the architecture was loaded
-        return f"{TILE}.{found[0]}", found[1]
+        buffer, bus = arch.chip.tile.find(Buffer), arch.chip.tile.find(Bus)
+        assert buffer is not None and bus is not None  # checked when the chip was loaded
+        self.buffer_name, self.buffer = f"{TILE}.{buffer[0]}", buffer[1]
+        self.bus_name, self.bus = f"{TILE}.{bus[0]}", bus[1]
+        self.infos: list[OperationInfo] = []
 
     def run(self) -> Mapped:
         for operation, need in zip(self.plan.operations, self.plan.needs, strict=True):
-            self.writer.builder.flow(operation.name, operation.positions * self.batch)
             self.writer.layer = operation.name
             if operation.off_chip:
                 self._source(operation, need)
-            elif need.pes:
-                self._array_operation(operation, need)
             else:
-                self._digital_operation(operation, need)
+                self._compute(operation, need)
+                self._results(operation, need)
         for operation in self.plan.operations:
             self._edges(operation)
         pe_count = self.arch.chip.tile.count * self.arch.chip.tile.pe.count
@@ -116,20 +114,22 @@ class _Lowering:
             program=self.writer.builder.build(),
             tick=self.writer.tick,
             actions=self.writer.actions,
-            flows=self.infos,
+            operations=self.infos,
             resource_part=self.writer.resource_part,
-            stage_layer=self.writer.stage_layer,
             chips=self.plan.chips,
             arrays_total=self.plan.chips * pe_count * self.pe.array.count,
-            plan=self.plan,
+            interval=self.plan.interval,
             precision=(self.trace.precision.weight, self.trace.precision.input),
         )
 
     # --- flows ---------------------------------------------------------------------------
 
+    def _flow(self, operation: Operation, name: str) -> int:
+        return self.writer.builder.flow(name, operation.positions * self.batch)
+
     def _source(self, operation: Operation, need: Need) -> None:
         """Vectors from outside: an input of the model, or rows of a table in DRAM."""
-        bits = operation.channels * need.input_bits
+        flow = self._flow(operation, operation.name)
         self.writer.builder.lane()
         parents: list[int] = []
         unit = ""
@@ -139,56 +139,71 @@ class _Lowering:
             unit, dram = found
             row = operation.channels * need.weight_bits
             parents = [self.writer.work(f"chip.{unit}", (), dram.access(row))]
-        self._deliver(HOST, bits, operation, parents)
-        self._info(operation, "source", [], unit)
+        self._deliver(HOST, operation.channels * need.input_bits, operation, parents)
+        self._info(operation, "source", (flow, flow), [], unit)
 
-    def _array_operation(self, operation: Operation, need: Need) -> None:
-        lanes = self.plan.lanes[operation.index]
+    def _compute(self, operation: Operation, need: Need) -> None:
+        """The first of an operation's two flows: fetch, compute, results in registers."""
+        flow = self._flow(operation, operation.name)
         arrays: list[int] = []
-        for lane in lanes:
+        for lane in self.plan.lanes[operation.index]:
             self.writer.builder.lane()
-            shares = iter(need.pes)
-            ends: list[int] = []
-            gathered: list[tuple[TilePart, list[PEShare]]] = [
-                (part, [next(shares) for _ in part.pes]) for part in lane.parts
-            ]
-            for part, pes in gathered:
-                ends.append(self._tile_product(operation, need, part, pes, lane, arrays))
-            merged = self._merge(need, gathered, lane, ends)
-            self._finish(operation, need, lane, merged)
-        self._info(operation, "array", arrays, "")
+            for part, pes in _parts(lane, need):
+                if need.pes:
+                    self._tile_product(need, part, pes, arrays)
+                else:
+                    self._tile_function(operation, need, part)
+        kind = "array" if need.pes else "digital"
+        unit = "" if need.pes else need.unit[0] if need.unit else self.buffer_name
+        self._info(operation, kind, (flow, flow + 1), arrays, unit)
+
+    def _results(self, operation: Operation, need: Need) -> None:
+        """The second flow: gather and merge at the home tile, activate, send to consumers."""
+        self._flow(operation, f"{operation.name} results")
+        for lane in self.plan.lanes[operation.index]:
+            self.writer.builder.lane()
+            gathered = _parts(lane, need)
+            ends = [self._gather(operation, need, part, pes, lane) for part, pes in gathered]
+            ends = self._merge(gathered, lane, ends)
+            for fused in operation.fused:
+                ends = [self._activate(operation, fused, lane, ends)]
+            self.writer.layer = operation.name
+            bits = operation.channels * need.input_bits
+            found = self.arch.chip.tile.find(Register, side="output")
+            if found is not None:
+                path = f"{TILE}.{found[0]}"
+                ends = [self.writer.work(path, (lane.home,), found[1].access(bits), ends)]
+            self._deliver(lane.home, bits, operation, ends)
 
     def _tile_product(
-        self,
-        operation: Operation,
-        need: Need,
-        part: TilePart,
-        pes: list[PEShare],
-        lane: Lane,
-        arrays: list[int],
-    ) -> int:
-        """Fetch a tile's share of the input vector, multiply, and bring the results to the bus."""
+        self, need: Need, part: TilePart, pes: list[PEShare], arrays: list[int]
+    ) -> None:
+        """Fetch a tile's share of the input vector and multiply it in the tile's PEs."""
         inputs = {a.inputs: a.rows for pe in pes for a in pe.arrays}
         fetched = self._fetch(part.tile, sum(inputs.values()) * need.input_bits)
-        registers = [
+        for number, pe in zip(part.pes, pes, strict=True):
             self._pe_product(part.tile, number, pe, need, fetched, arrays)
-            for number, pe in zip(part.pes, pes, strict=True)
+
+    def _tile_function(self, operation: Operation, need: Need, part: TilePart) -> None:
+        """Fetch the operands of a digital operation and run it on the tile's unit."""
+        parents = [
+            self._fetch(part.tile, bits_read(need, self.trace, feed.which))
+            for feed in operation.feeds
         ]
-        bits = sum(self._result_bits(need, pe, pes, lane) for pe in pes)
-        sent = self.writer.work(self.bus_name, (part.tile,), self.bus.transfer(bits), registers)  # type: ignore[attr-defined]
-        if part.tile == lane.home:
-            return sent
-        ends = self._send(part.tile, frozenset([lane.home]), bits, [sent])
-        return ends[lane.home]
+        if need.unit is not None:
+            name, unit = need.unit
+            share = {k: v / need.shards for k, v in need.work.items()}
+            work = unit.compute(share)  # type: ignore[attr-defined]
+            self.writer.work(f"{TILE}.{name}", (part.tile,), work, parents)
 
     def _fetch(self, tile: int, bits: int) -> int:
         """Read from the tile's buffer and move over its bus."""
-        read = self.writer.work(self.buffer_name, (tile,), self.buffer.access(bits))  # type: ignore[attr-defined]
-        return self.writer.work(self.bus_name, (tile,), self.bus.transfer(bits), [read])  # type: ignore[attr-defined]
+        read = self.writer.work(self.buffer_name, (tile,), self.buffer.access(bits))
+        return self.writer.work(self.bus_name, (tile,), self.bus.transfer(bits), [read])
 
     def _pe_product(
         self, tile: int, pe: int, share: PEShare, need: Need, fetched: int, arrays: list[int]
-    ) -> int:
+    ) -> None:
         """Input register, then for each array bit by bit: read, convert, shift and add."""
         roles_, writer = self.pe, self.writer
         path = {role: f"{PE}.{name}" for role, name in roles_.names.items()}
@@ -202,14 +217,13 @@ class _Lowering:
         ports = roles_.shift_add.count * roles_.shift_add.inputs
         sums = []
         for index, array in enumerate(share.arrays):
-            cells = array.rows * array.columns
             resource = writer.resource(path["array"], tile, pe, index)
             arrays.append(resource)
             read = writer.stage(
                 resource,
                 roles_.read_seconds(),
                 [
-                    (path["array"], "cell_read", cells),
+                    (path["array"], "cell_read", array.rows * array.columns),
                     (path["dac"], "pulse", array.rows),
                     (path["sample_hold"], "sample", array.columns),
                 ],
@@ -217,100 +231,81 @@ class _Lowering:
                 hold=True,
                 parents=[loaded],
             )
-            convert = roles_.adc.convert(array.columns)
-            converted = writer.stage(
-                writer.resource(path["adc"], tile, pe, index % roles_.adc.count),
-                convert.period,
-                [(path["adc"], "conversion", array.columns)],
-                cycles=convert.cycles,
-                beats=beats,
-                parents=[read],
+            converted = self._per_beat(
+                path["adc"],
+                (tile, pe, index % roles_.adc.count),
+                roles_.adc.convert(array.columns),
+                beats,
+                read,
             )
-            add = roles_.shift_add.accumulate(array.columns)
-            sums.append(
-                writer.stage(
-                    writer.resource(path["shift_add"], tile, pe, index % ports),
-                    add.period,
-                    [(path["shift_add"], "add", array.columns)],
-                    cycles=add.cycles,
-                    beats=beats,
-                    parents=[converted],
-                )
+            added = self._per_beat(
+                path["shift_add"],
+                (tile, pe, index % ports),
+                roles_.shift_add.accumulate(array.columns),
+                beats,
+                converted,
             )
-        results = sum(share.widths.values()) * need.input_bits
-        store = roles_.output_register.access(results)
-        return writer.work(path["output_register"], (tile, pe), store, sums)
+            sums.append(added)
+        store = roles_.output_register.access(sum(share.widths.values()) * need.input_bits)
+        writer.work(path["output_register"], (tile, pe), store, sums)
 
-    def _result_bits(self, need: Need, pe: PEShare, pes: list[PEShare], lane: Lane) -> int:
-        """Bits that a PE sends: final results, or partial sums of twice the width."""
-        rows = _contributions([need.pes])
-        here = _contributions([[pe]])
-        return sum(
-            width * need.input_bits * (1 if here[group] == rows[group] else 2)
-            for group, width in pe.widths.items()
+    def _per_beat(
+        self, path: str, key: tuple[int, ...], work: Work, beats: int, parent: int
+    ) -> int:
+        """A stage that does the same work once for every input bit."""
+        return self.writer.stage(
+            self.writer.resource(path, *key),
+            work.period,
+            [(path, action, amount) for action, amount in work.actions.items()],
+            cycles=work.cycles,
+            beats=beats,
+            parents=[parent],
         )
 
+    def _gather(
+        self, operation: Operation, need: Need, part: TilePart, pes: list[PEShare], lane: Lane
+    ) -> int:
+        """Move a tile's results out of its registers and to the home tile."""
+        if pes:
+            bits = sum(_result_bits(need, pe) for pe in pes)
+        else:
+            bits = ceil_div(operation.channels * need.input_bits, need.shards)
+        sent = self.writer.work(self.bus_name, (part.tile,), self.bus.transfer(bits))
+        if part.tile == lane.home:
+            return sent
+        return self._send(part.tile, frozenset([lane.home]), bits, [sent])[lane.home]
+
     def _merge(
-        self,
-        need: Need,
-        gathered: list[tuple[TilePart, list[PEShare]]],
-        lane: Lane,
-        ends: list[int],
+        self, gathered: list[tuple[TilePart, list[PEShare]]], lane: Lane, ends: list[int]
     ) -> list[int]:
         """Add the partial sums of different PEs at the home tile."""
-        partials: dict[int, int] = {}
-        widths: dict[int, int] = {}
-        for _, pes in gathered:
-            for pe in pes:
-                for group, width in pe.widths.items():
-                    partials[group] = partials.get(group, 0) + 1
-                    widths[group] = width
-        adds = sum((count - 1) * widths[group] for group, count in partials.items())
+        widths = [pe.widths for _, pes in gathered for pe in pes]
+        partials = Counter(group for pe in widths for group in pe)
+        width_of = {group: width for pe in widths for group, width in pe.items()}
+        adds = sum((count - 1) * width_of[group] for group, count in partials.items())
         if adds == 0:
             return ends
-        found = self.arch.chip.tile.find(ShiftAdd) or unit_for(self.arch, {"add": 1})
-        assert found is not None  # checked by _needs_merge
+        found = unit_for(self.arch, {"add": adds})
+        assert found is not None  # checked by the plan
         name, unit = found
         work = unit.compute({"add": adds})  # type: ignore[attr-defined]
         return [self.writer.work(f"{TILE}.{name}", (lane.home,), work, ends)]
 
-    def _digital_operation(self, operation: Operation, need: Need) -> None:
-        layer = operation.layer
-        assert layer is not None
-        for lane in self.plan.lanes[operation.index]:
-            self.writer.builder.lane()
-            ends: list[int] = []
-            for part in lane.parts:
-                parents = [
-                    self._fetch(part.tile, bits_read(need, self.trace, feed.which))
-                    for feed in operation.feeds
-                ]
-                if need.unit is not None:
-                    name, unit = need.unit
-                    share = {k: v / need.shards for k, v in need.work.items()}
-                    work = unit.compute(share)  # type: ignore[attr-defined]
-                    parents = [self.writer.work(f"{TILE}.{name}", (part.tile,), work, parents)]
-                if part.tile != lane.home:
-                    bits = ceil_div(operation.channels * need.input_bits, need.shards)
-                    sent = self._send(part.tile, frozenset([lane.home]), bits, parents)
-                    parents = [sent[lane.home]]
-                ends += parents
-            self._finish(operation, need, lane, ends)
-        self._info(operation, "digital", [], need.unit[0] if need.unit else self.buffer_name)
-
-    def _finish(self, operation: Operation, need: Need, lane: Lane, parents: list[int]) -> None:
-        """Fused activations at the home tile, then the way to everyone who needs the result."""
-        for fused in operation.fused:
-            work = primitives(fused, [operation.shape], operation.shape)
-            found = unit_for(self.arch, work)
-            assert found is not None  # checked by the plan
-            self.writer.layer = fused.name
-            unit_work = found[1].compute(work)  # type: ignore[attr-defined]
-            parents = [
-                self.writer.work(f"{TILE}.{found[0]}", (lane.home,), unit_work, parents)
-            ]
-        self.writer.layer = operation.name
-        self._deliver(lane.home, operation.channels * need.input_bits, operation, parents)
+    def _activate(
+        self, operation: Operation, fused: LayerBase, lane: Lane, parents: list[int]
+    ) -> int:
+        """An activation fused behind the operation, on the home tile's unit."""
+        work = primitives(fused, [operation.shape], operation.shape)
+        found = unit_for(self.arch, work)
+        assert found is not None  # checked by the plan
+        self.writer.layer = fused.name
+        name, unit = found
+        return self.writer.work(
+            f"{TILE}.{name}",
+            (lane.home,),
+            unit.compute(work),  # type: ignore[attr-defined]
+            parents,
+        )
 
     # --- transfers -----------------------------------------------------------------------
 
@@ -328,13 +323,13 @@ class _Lowering:
             for part in lane.parts
         }
         for tile in sorted(targets - {HOST}):
-            write = self.buffer.access(ceil_div(bits, shards[tile]))  # type: ignore[attr-defined]
+            write = self.buffer.access(ceil_div(bits, shards[tile]))
             end = arrived[tile]
             self.writer.work(
                 self.buffer_name, (tile,), write, parents if end < 0 else [end]
             )
         if targets == {HOST} and arrived[HOST] < 0:  # no link: the host reads the buffer
-            write = self.buffer.access(bits)  # type: ignore[attr-defined]
+            write = self.buffer.access(bits)
             self.writer.work(self.buffer_name, (source,), write, parents)
 
     def _send(
@@ -377,23 +372,37 @@ class _Lowering:
         if operation.off_chip:
             return
         need = self.plan.needs[operation.index]
-        depth = self._vectors_in_flight(need) * need.lanes
-        if depth < operation.positions * self.batch:
-            self.writer.builder.depend(
-                operation.index, operation.index, [-depth], name="input registers"
-            )
+        compute, results = self.infos[operation.index].flows
+        held, stored = self._vectors_held(operation, need)
+        depend = self.writer.builder.depend
+        depend(results, compute, name="results")
+        for parent, vectors, name in (
+            (compute, held, "input registers"),
+            (results, held + stored, "output registers"),
+        ):
+            if vectors * need.lanes < operation.positions * self.batch:
+                depend(compute, parent, [-vectors * need.lanes], name=name)
 
-    def _vectors_in_flight(self, need: Need) -> int:
-        """The vector that a lane works on, and those that its input register holds besides."""
-        if not need.pes:
-            return 2  # a digital unit fetches the next operands while it works
-        most = max(pe.input_elements for pe in need.pes) * need.input_bits
-        return 1 + max(int(self.pe.input_register.capacity) // most, 1)
+    def _vectors_held(self, operation: Operation, need: Need) -> tuple[int, int]:
+        """Vectors that a lane has in hand, and results that wait behind it.
+
+        In hand: the one that the arrays work on and those that fit the input register besides (a
+        digital unit fetches the next operands while it works). Behind: one in the output register
+        of the PE and those that fit the tile's.
+        """
+        held = 2
+        if need.pes:
+            most = max(pe.input_elements for pe in need.pes) * need.input_bits
+            held = 1 + max(int(self.pe.input_register.capacity) // most, 1)
+        found = self.arch.chip.tile.find(Register, side="output")
+        room = int(found[1].capacity) if found else 0
+        return held, 1 + room // (operation.channels * need.input_bits)
 
     def _data_edge(self, operation: Operation, feed: Feed) -> None:
         last, size_in = feed.reach.last, self.plan.operations[feed.producer].positions
         depend = self.writer.builder.depend
-        child, parent, name = operation.index, feed.producer, "data"
+        child = self.infos[operation.index].flows[0]
+        parent, name = self.infos[feed.producer].flows[1], "data"
         if len(last) == size_in and np.array_equal(last, np.arange(size_in)):
             depend(child, parent, name=name)
             return
@@ -414,42 +423,53 @@ class _Lowering:
         if slots >= size_in * self.batch:
             return
         self.writer.builder.depend(
-            feed.producer,
-            operation.index,
+            self.infos[feed.producer].flows[0],
+            self.infos[operation.index].flows[0],
             credit_table(feed.reach, size_in, operation.positions, slots),
             period=size_in,
             step=operation.positions,
             name=f"buffer of {slots}",
         )
 
-    def _info(self, operation: Operation, kind: str, arrays: list[int], unit: str) -> None:
+    def _info(
+        self,
+        operation: Operation,
+        kind: str,
+        flows: tuple[int, int],
+        arrays: list[int],
+        unit: str,
+    ) -> None:
         need = self.plan.needs[operation.index]
-        layers = [operation.name, *(f.name for f in operation.fused)]
         macs = sum(a.macs for pe in need.pes for a in pe.arrays)
         if isinstance(operation.layer, op.MatMul):
             macs = int(need.work["mac"])
         lanes = self.plan.lanes.get(operation.index, [])
         self.infos.append(
-            FlowInfo(
-                name=operation.name,
-                layers=tuple(layers),
+            OperationInfo(
+                layers=(operation.name, *(f.name for f in operation.fused)),
                 kind=kind,
+                flows=flows,
                 positions=operation.positions,
                 lanes=max(need.lanes, 1),
-                arrays=len(arrays),
                 tiles=len({part.tile for lane in lanes for part in lane.parts}),
                 macs=macs,
-                unit=unit,
-                array_resources=tuple(arrays),
+                unit=unit.rsplit(".", 1)[-1],
+                arrays=tuple(arrays),
             )
         )
 
 
-def _contributions(groups: list[list[PEShare]]) -> dict[int, int]:
-    """Arrays that add to each output group."""
-    count: dict[int, int] = {}
-    for pes in groups:
-        for pe in pes:
-            for array in pe.arrays:
-                count[array.outputs] = count.get(array.outputs, 0) + 1
-    return count
+def _parts(lane: Lane, need: Need) -> list[tuple[TilePart, list[PEShare]]]:
+    """The tiles of a lane, each with the PE contents that stand there."""
+    shares = iter(need.pes)
+    return [(part, [next(shares) for _ in part.pes]) for part in lane.parts]
+
+
+def _result_bits(need: Need, pe: PEShare) -> int:
+    """Bits that a PE sends: final results, or partial sums of twice the width."""
+    arrays = Counter(a.outputs for other in need.pes for a in other.arrays)
+    here = Counter(a.outputs for a in pe.arrays)
+    return sum(
+        width * need.input_bits * (1 if here[group] == arrays[group] else 2)
+        for group, width in pe.widths.items()
+    )

@@ -253,8 +253,12 @@ def _slots(
     for operation in ops:
         for feed in operation.feeds:
             key = operation.index, feed.which
-            lanes = needs[operation.index].lanes + needs[feed.producer].lanes
-            extra = 2 * lanes + 4 if roomy else 0
+            extra = 0
+            if roomy:  # what the next round of all lanes reads, and what producers have in hand
+                ahead = min(2 * needs[operation.index].lanes, operation.positions - 1)
+                last = feed.reach.last
+                step = int((last[ahead:] - last[: len(last) - ahead]).max())
+                extra = step + 4 * needs[feed.producer].lanes + 4
             slots[key] = max(min(least[key] + extra, 2 * ops[feed.producer].positions), least[key])
     return slots
 

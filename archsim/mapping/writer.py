@@ -29,7 +29,6 @@ class Writer:
     builder: ProgramBuilder = field(default_factory=ProgramBuilder)
     actions: ActionTable = field(default_factory=ActionTable)
     resource_part: list[str] = field(default_factory=list)  # component path by resource
-    stage_layer: list[str] = field(default_factory=list)
     layer: str = ""
     _resources: dict[tuple[object, ...], int] = field(default_factory=dict)
 
@@ -54,7 +53,6 @@ class Writer:
         parents: Sequence[int] = (),
     ) -> int:
         """A stage of `beats` services of `cycles` periods of `seconds`; bill per beat."""
-        self.stage_layer.append(self.layer)
         return self.builder.stage(
             resource,
             cycles * ticks(seconds, self.tick),
