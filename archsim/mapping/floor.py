@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from archsim.arch.model import Architecture
 from archsim.components.buffer import Buffer
+from archsim.mapping.network import Slice
 
 
 class NoRoom(Exception):
@@ -14,15 +15,16 @@ class NoRoom(Exception):
 
 @dataclass
 class TilePart:
-    """What one lane of an operation uses of one tile: PEs by number, or a share of a unit."""
+    """What one lane of an operation uses of one tile: PEs by number, or a unit for a slice."""
 
     tile: int
     pes: list[int] = field(default_factory=list)
+    slice: Slice = Slice()
 
 
 @dataclass
 class Lane:
-    """One copy of an operation's hardware; results leave from the home tile."""
+    """One copy of an operation's hardware; results of arrays leave from the home tile."""
 
     parts: list[TilePart]
 
@@ -98,6 +100,11 @@ class Floor:
             self.free_bits[tile] -= bits
             loads[tile] += load
         return [
-            Lane([TilePart(t) for t in chosen[i * shards : (i + 1) * shards]])
+            Lane(
+                [
+                    TilePart(tile, slice=Slice(index, shards))
+                    for index, tile in enumerate(chosen[i * shards : (i + 1) * shards])
+                ]
+            )
             for i in range(lanes)
         ]

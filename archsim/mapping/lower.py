@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -19,9 +21,11 @@ from archsim.mapping.actions import ActionTable
 from archsim.mapping.clock import choose_tick
 from archsim.mapping.floor import Lane, TilePart
 from archsim.mapping.graph import HOST, Feed, Operation, credit_table, operations
-from archsim.mapping.network import Network
-from archsim.mapping.plan import Need, Plan, bits_read, consumer_tiles, plan, unit_for
+from archsim.mapping.needs import Need, unit_for
+from archsim.mapping.network import WHOLE, Network, Targets
+from archsim.mapping.plan import Plan, plan
 from archsim.mapping.primitives import primitives
+from archsim.mapping.steering import targets, variants
 from archsim.mapping.tiling import PEShare
 from archsim.mapping.writer import Writer
 from archsim.program import Program
@@ -130,16 +134,17 @@ class _Lowering:
     def _source(self, operation: Operation, need: Need) -> None:
         """Vectors from outside: an input of the model, or rows of a table in DRAM."""
         flow = self._flow(operation, operation.name)
-        self.writer.builder.lane()
-        parents: list[int] = []
-        unit = ""
-        if isinstance(operation.layer, op.Embedding):
-            found = self.arch.chip.find(Dram)
-            assert found is not None  # checked by the plan
-            unit, dram = found
-            row = operation.channels * need.weight_bits
-            parents = [self.writer.work(f"chip.{unit}", (), dram.access(row))]
-        self._deliver(HOST, operation.channels * need.input_bits, operation, parents)
+        table = self.arch.chip.find(Dram) if isinstance(operation.layer, op.Embedding) else None
+        unit = table[0] if table else ""
+        count = variants(self.plan, operation)
+        for variant in range(count):
+            self.writer.builder.lane()
+            parents: list[int] = []
+            if table is not None:
+                access = table[1].access(operation.channels * need.weight_bits)
+                parents = [self.writer.work(f"chip.{unit}", (), access)]
+            whom = targets(self.plan, operation, variant, count, WHOLE)
+            self._deliver(HOST, need.result_bits, whom, parents)
         self._info(operation, "source", (flow, flow), [], unit)
 
     def _compute(self, operation: Operation, need: Need) -> None:
@@ -152,28 +157,60 @@ class _Lowering:
                 if need.pes:
                     self._tile_product(need, part, pes, arrays)
                 else:
-                    self._tile_function(operation, need, part)
+                    self._tile_function(need, part)
         kind = "array" if need.pes else "digital"
         unit = "" if need.pes else need.unit[0] if need.unit else self.buffer_name
         self._info(operation, kind, (flow, flow + 1), arrays, unit)
 
     def _results(self, operation: Operation, need: Need) -> None:
-        """The second flow: gather and merge at the home tile, activate, send to consumers."""
+        """The second flow: merge at the home tile, activate, and send to those who need it.
+
+        It has a lane for every way that results can leave; lane v belongs to the computing lane
+        v mod (computing lanes).
+        """
         self._flow(operation, f"{operation.name} results")
-        for lane in self.plan.lanes[operation.index]:
+        lanes = self.plan.lanes[operation.index]
+        count = variants(self.plan, operation)
+        for variant in range(count):
             self.writer.builder.lane()
+            lane = lanes[variant % len(lanes)]
             gathered = _parts(lane, need)
-            ends = [self._gather(operation, need, part, pes, lane) for part, pes in gathered]
-            ends = self._merge(gathered, lane, ends)
-            for fused in operation.fused:
-                ends = [self._activate(operation, fused, lane, ends)]
-            self.writer.layer = operation.name
-            bits = operation.channels * need.input_bits
-            found = self.arch.chip.tile.find(Register, side="output")
-            if found is not None:
-                path = f"{TILE}.{found[0]}"
-                ends = [self.writer.work(path, (lane.home,), found[1].access(bits), ends)]
-            self._deliver(lane.home, bits, operation, ends)
+            if need.pes:
+                ends = [self._gather(need, part, pes, lane) for part, pes in gathered]
+                ends = self._merge(gathered, lane, ends)
+                leaving = [(TilePart(lane.home), ends)]
+            else:
+                leaving = [(part, []) for part in lane.parts]
+            for part, ends in leaving:
+                ends = self._leave(operation, need, part, ends)
+                whom = targets(self.plan, operation, variant, count, part.slice.span)
+                self._deliver(part.tile, need.result_bits, whom, ends)
+
+    def _leave(
+        self, operation: Operation, need: Need, part: TilePart, ends: list[int]
+    ) -> list[int]:
+        """Fused activations on a tile's share of a result, then its output register."""
+        for fused in operation.fused:
+            work = primitives(fused, [operation.shape], operation.shape)
+            found = unit_for(self.arch, work)
+            assert found is not None  # checked by the plan
+            self.writer.layer = fused.name
+            name, unit = found
+            share = {k: v / part.slice.parts for k, v in work.items()}
+            ends = [
+                self.writer.work(f"{TILE}.{name}", (part.tile,), unit.compute(share), ends)
+            ]
+        self.writer.layer = operation.name
+        bits = ceil_div(need.result_bits, part.slice.parts)
+        if not need.pes:
+            bus = self.bus.transfer(bits)
+            ends = [self.writer.work(self.bus_name, (part.tile,), bus, ends)]
+        found_register = self.arch.chip.tile.find(Register, side="output")
+        if found_register is not None:
+            path = f"{TILE}.{found_register[0]}"
+            access = found_register[1].access(bits)
+            ends = [self.writer.work(path, (part.tile,), access, ends)]
+        return ends
 
     def _tile_product(
         self, need: Need, part: TilePart, pes: list[PEShare], arrays: list[int]
@@ -184,16 +221,15 @@ class _Lowering:
         for number, pe in zip(part.pes, pes, strict=True):
             self._pe_product(part.tile, number, pe, need, fetched, arrays)
 
-    def _tile_function(self, operation: Operation, need: Need, part: TilePart) -> None:
+    def _tile_function(self, need: Need, part: TilePart) -> None:
         """Fetch the operands of a digital operation and run it on the tile's unit."""
         parents = [
-            self._fetch(part.tile, bits_read(need, self.trace, feed.which))
-            for feed in operation.feeds
+            self._fetch(part.tile, ceil_div(bits, need.shards)) for bits in need.reads.values()
         ]
         if need.unit is not None:
             name, unit = need.unit
             share = {k: v / need.shards for k, v in need.work.items()}
-            work = unit.compute(share)  # type: ignore[attr-defined]
+            work = unit.compute(share)
             self.writer.work(f"{TILE}.{name}", (part.tile,), work, parents)
 
     def _fetch(self, tile: int, bits: int) -> int:
@@ -262,18 +298,14 @@ class _Lowering:
             parents=[parent],
         )
 
-    def _gather(
-        self, operation: Operation, need: Need, part: TilePart, pes: list[PEShare], lane: Lane
-    ) -> int:
-        """Move a tile's results out of its registers and to the home tile."""
-        if pes:
-            bits = sum(_result_bits(need, pe) for pe in pes)
-        else:
-            bits = ceil_div(operation.channels * need.input_bits, need.shards)
+    def _gather(self, need: Need, part: TilePart, pes: list[PEShare], lane: Lane) -> int:
+        """Move a tile's results out of its PEs' registers and to the home tile."""
+        bits = sum(_result_bits(need, pe) for pe in pes)
         sent = self.writer.work(self.bus_name, (part.tile,), self.bus.transfer(bits))
         if part.tile == lane.home:
             return sent
-        return self._send(part.tile, frozenset([lane.home]), bits, [sent])[lane.home]
+        arrived = self._send(part.tile, frozenset([(lane.home, WHOLE)]), bits, [sent])
+        return arrived[lane.home][0]
 
     def _merge(
         self, gathered: list[tuple[TilePart, list[PEShare]]], lane: Lane, ends: list[int]
@@ -288,69 +320,42 @@ class _Lowering:
         found = unit_for(self.arch, {"add": adds})
         assert found is not None  # checked by the plan
         name, unit = found
-        work = unit.compute({"add": adds})  # type: ignore[attr-defined]
+        work = unit.compute({"add": adds})
         return [self.writer.work(f"{TILE}.{name}", (lane.home,), work, ends)]
-
-    def _activate(
-        self, operation: Operation, fused: LayerBase, lane: Lane, parents: list[int]
-    ) -> int:
-        """An activation fused behind the operation, on the home tile's unit."""
-        work = primitives(fused, [operation.shape], operation.shape)
-        found = unit_for(self.arch, work)
-        assert found is not None  # checked by the plan
-        self.writer.layer = fused.name
-        name, unit = found
-        return self.writer.work(
-            f"{TILE}.{name}",
-            (lane.home,),
-            unit.compute(work),  # type: ignore[attr-defined]
-            parents,
-        )
 
     # --- transfers -----------------------------------------------------------------------
 
-    def _deliver(
-        self, source: int, bits: int, operation: Operation, parents: Sequence[int]
-    ) -> None:
-        """Send a result to the buffers of all its consumers."""
-        targets = consumer_tiles(self.plan, operation)
-        arrived = self._send(source, targets, bits, parents)
-        shards = {
-            part.tile: self.plan.needs[consumer].shards
-            for consumer in operation.consumers
-            if consumer != HOST
-            for lane in self.plan.lanes[consumer]
-            for part in lane.parts
-        }
-        for tile in sorted(targets - {HOST}):
-            write = self.buffer.access(ceil_div(bits, shards[tile]))
-            end = arrived[tile]
-            self.writer.work(
-                self.buffer_name, (tile,), write, parents if end < 0 else [end]
-            )
-        if targets == {HOST} and arrived[HOST] < 0:  # no link: the host reads the buffer
-            write = self.buffer.access(bits)
-            self.writer.work(self.buffer_name, (source,), write, parents)
+    def _deliver(self, source: int, bits: int, whom: Targets, parents: Sequence[int]) -> None:
+        """Send (parts of) a vector of `bits` to the buffers of all who need it."""
+        arrived = self._send(source, whom, bits, parents)
+        for tile, (end, share) in sorted(arrived.items()):
+            if tile == HOST and end >= 0:
+                continue
+            write = self.buffer.access(math.ceil(bits * share))
+            place = source if tile == HOST else tile  # without a link the host reads the buffer
+            after = parents if end < 0 else [end]
+            self.writer.work(self.buffer_name, (place,), write, after)
 
     def _send(
-        self, source: int, targets: frozenset[int], bits: int, parents: Sequence[int]
-    ) -> dict[int, int]:
-        """Stages of a message along a multicast tree; the last stage for each target (or -1)."""
+        self, source: int, whom: Targets, bits: int, parents: Sequence[int]
+    ) -> dict[int, tuple[int, Fraction]]:
+        """Stages of a message along a multicast tree.
+
+        For each tile the last stage before it (-1: it was there already) and its share of `bits`.
+        """
         network, writer = self.network, self.writer
-        tree = network.tree(source, targets)
+        tree = network.tree(source, whom)
         stages: list[int] = []
-        for link, before in zip(tree.links, tree.parents, strict=True):
-            feeding = parents if before < 0 else [stages[before]]
+        for link, before, share in zip(tree.links, tree.parents, tree.share, strict=True):
+            carried = math.ceil(bits * share)
             if link[0] == "off":
                 assert network.link is not None
-                path = f"chip.{network.link_name}"
-                servers = network.link.links
-                work = network.link.transfer(bits)
-                beats = 1
+                path, servers = f"chip.{network.link_name}", network.link.links
+                beats, work = 1, network.link.transfer(carried)
             else:
                 assert network.router is not None
                 path, servers = f"chip.{network.router_name}", 1
-                beats, work = network.router.packets(bits)
+                beats, work = network.router.packets(carried)
             stages.append(
                 writer.stage(
                     writer.resource(path, *link, servers=servers),
@@ -358,10 +363,13 @@ class _Lowering:
                     [(path, action, amount) for action, amount in work.actions.items()],
                     cycles=work.cycles,
                     beats=beats,
-                    parents=feeding,
+                    parents=parents if before < 0 else [stages[before]],
                 )
             )
-        return {t: stages[at] if at >= 0 else -1 for t, at in tree.leaf.items()}
+        return {
+            tile: (stages[at] if at >= 0 else -1, share)
+            for tile, (at, share) in tree.leaf.items()
+        }
 
     # --- dependencies --------------------------------------------------------------------
 
@@ -396,7 +404,7 @@ class _Lowering:
             held = 1 + max(int(self.pe.input_register.capacity) // most, 1)
         found = self.arch.chip.tile.find(Register, side="output")
         room = int(found[1].capacity) if found else 0
-        return held, 1 + room // (operation.channels * need.input_bits)
+        return held, 1 + room // need.result_bits
 
     def _data_edge(self, operation: Operation, feed: Feed) -> None:
         last, size_in = feed.reach.last, self.plan.operations[feed.producer].positions

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from archsim.arch.model import Architecture
 from archsim.components.base import ceil_div
@@ -21,15 +23,50 @@ class NoRoute(ValueError):
 
 
 @dataclass(frozen=True)
+class Slice:
+    """Part number `index` of `parts` equal parts of a vector's channels."""
+
+    index: int = 0
+    parts: int = 1
+
+    @property
+    def span(self) -> tuple[Fraction, Fraction]:
+        """Where it starts and ends, as fractions of the vector."""
+        return Fraction(self.index, self.parts), Fraction(self.index + 1, self.parts)
+
+
+Span = tuple[Fraction, Fraction]
+Targets = frozenset[tuple[int, Span]]  # (tile, channels that it needs)
+WHOLE = Slice().span
+
+
+def overlap(one: Span, other: Span) -> Span | None:
+    """The channels that two spans share."""
+    low, high = max(one[0], other[0]), min(one[1], other[1])
+    return (low, high) if low < high else None
+
+
+def union(spans: Iterable[Span]) -> Fraction:
+    """Share of a vector that is in at least one of the spans."""
+    total, reached = Fraction(0), Fraction(0)
+    for low, high in sorted(spans):
+        total += max(high - max(low, reached), Fraction(0))
+        reached = max(reached, high)
+    return total
+
+
+@dataclass(frozen=True)
 class Tree:
     """Links in the order a message passes them; `parents[i]` is the link before link i, or -1.
 
-    leaf: for each destination the link that reaches it, -1 for the source itself.
+    share: the part of the whole vector that each link carries. leaf: for each destination the
+    link that reaches it (-1 for the source itself) and the part of the vector that it gets.
     """
 
     links: tuple[Link, ...]
     parents: tuple[int, ...]
-    leaf: dict[int, int]
+    share: tuple[Fraction, ...]
+    leaf: dict[int, tuple[int, Fraction]]
 
 
 class Network:
@@ -66,32 +103,31 @@ class Network:
         return y * self.width + (x if y % 2 == 0 else self.width - 1 - x)
 
     @functools.cache  # noqa: B019 - a Network lives as long as one mapping
-    def tree(self, source: int, destinations: frozenset[int]) -> Tree:
+    def tree(self, source: int, targets: Targets) -> Tree:
         """The links that carry a message from one tile to several; HOST is the outside world.
 
-        XY order: along the row first. Every link of the tree carries the message once.
+        XY order: along the row first. A link carries each channel once, however many need it.
         """
-        links: list[Link] = []
+        links: dict[Link, int] = {}
         parents: list[int] = []
-        known: dict[Link, int] = {}
-        leaf: dict[int, int] = {}
-
-        def follow(link: Link, parent: int) -> int:
-            if link not in known:
-                known[link] = len(links)
-                links.append(link)
-                parents.append(parent)
-            return known[link]
-
-        for target in sorted(destinations):
-            if target == source:
-                leaf[target] = -1
-                continue
-            parent = -1
-            for link in self._route(source, target):
-                parent = follow(link, parent)
-            leaf[target] = parent
-        return Tree(tuple(links), tuple(parents), leaf)
+        carried: list[set[Span]] = []
+        ends: dict[int, tuple[int, set[Span]]] = {}
+        for target, span in sorted(targets):
+            at = -1
+            for link in self._route(source, target) if target != source else []:
+                if link not in links:
+                    links[link] = len(links)
+                    parents.append(at)
+                    carried.append(set())
+                at = links[link]
+                carried[at].add(span)
+            ends.setdefault(target, (at, set()))[1].add(span)
+        return Tree(
+            links=tuple(links),
+            parents=tuple(parents),
+            share=tuple(union(spans) for spans in carried),
+            leaf={target: (at, union(spans)) for target, (at, spans) in ends.items()},
+        )
 
     def _route(self, source: int, target: int) -> list[Link]:
         if source == HOST:

@@ -1,0 +1,99 @@
+"""How many copies each operation gets: ISAAC's replication, and shares of the digital units."""
+
+from __future__ import annotations
+
+import math
+
+from archsim.arch.model import Architecture
+from archsim.components.base import ceil_div
+from archsim.components.buffer import Buffer
+from archsim.components.mesh_router import MeshRouter
+from archsim.components.offchip_link import OffchipLink
+from archsim.mapping.graph import Operation
+from archsim.mapping.needs import Need, shard_count, slot_bits
+from archsim.mapping.steering import one_to_one
+
+ROUNDING = 1e-9
+
+
+def best_interval(
+    arch: Architecture, needs: list[Need], ops: list[Operation], chips: int
+) -> float:
+    """The shortest time per inference for which the replicas of all layers have enough PEs.
+
+    No shorter than the network needs to bring one layer's input to a tile: more copies than that
+    would wait for their inputs.
+    """
+    pes = chips * arch.chip.tile.count * arch.chip.tile.pe.count
+    loads = [(len(n.pes), n.operation.positions, n.seconds) for n in needs if n.pes]
+    floor = max((_stream_seconds(arch, need, ops) for need in needs), default=0.0)
+    if not loads:
+        return max(floor, *(n.operation.positions * n.seconds for n in needs))
+    candidates = sorted(
+        {count * seconds / k for _, count, seconds in loads for k in range(1, count + 1)} | {floor}
+    )
+
+    def fits(interval: float) -> bool:
+        return interval >= floor and pes >= sum(
+            size * min(copies(count * seconds, interval), count) for size, count, seconds in loads
+        )
+
+    low, high = 0, len(candidates) - 1
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fits(candidates[middle]) else (middle + 1, high)
+    return candidates[low]
+
+
+def copies(work: float, interval: float) -> int:
+    """Copies that get `work` seconds done in every interval."""
+    return max(math.ceil(work / interval - ROUNDING), 1)
+
+
+def _stream_seconds(arch: Architecture, need: Need, ops: list[Operation]) -> float:
+    """Seconds per inference to bring a layer's whole input to one tile, where it needs it all."""
+    seconds = 0.0
+    for feed in need.operation.feeds:
+        producer = ops[feed.producer]
+        bits = producer.channels * need.input_bits
+        router, link = arch.chip.find(MeshRouter), arch.chip.find(OffchipLink)
+        if router is not None and need.pes and not one_to_one(feed):
+            packets, work = router[1].packets(bits)
+            seconds = max(seconds, producer.positions * packets * work.seconds)
+        if link is not None and producer.off_chip:
+            per_link = link[1].transfer(bits).seconds / link[1].links
+            seconds = max(seconds, producer.positions * per_link)
+    return seconds
+
+
+def set_parallelism(
+    arch: Architecture,
+    needs: list[Need],
+    ops: list[Operation],
+    least: dict[tuple[int, int], int],
+    interval: float,
+    tiles: int,
+) -> None:
+    """Lanes and shards of every operation, for a time per inference of `interval` seconds.
+
+    Array layers get lanes alone. Digital operations share their channels among tiles as far as
+    they can be cut, and their positions beyond that; operands that would fill more than half a
+    tile's buffer are spread as well.
+    """
+    buffer = arch.chip.tile.find(Buffer)
+    assert buffer is not None  # checked when the architecture was loaded
+    room = int(buffer[1].capacity) * buffer[1].count
+    for need in needs:
+        operation = need.operation
+        if operation.off_chip:
+            continue
+        wanted = copies(operation.positions * need.seconds, interval)
+        need.shards = 1
+        if not need.pes:
+            whole = sum(
+                least[operation.index, f.which] * slot_bits(need, f.which, ops[f.producer])
+                for f in operation.feeds
+            )
+            need.shards = shard_count(need.most_shards, max(wanted, ceil_div(2 * whole, room)))
+            wanted = min(ceil_div(wanted, need.shards), max(tiles // need.shards, 1))
+        need.lanes = min(wanted, operation.positions)

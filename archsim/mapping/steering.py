@@ -1,0 +1,64 @@
+"""Who needs which part of a result: lanes by position, shards by channel."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from archsim.mapping.floor import Lane
+from archsim.mapping.graph import HOST, Feed, Operation
+from archsim.mapping.network import WHOLE, Span, Targets, overlap
+
+if TYPE_CHECKING:
+    from archsim.mapping.plan import Plan
+
+MOST_VARIANTS = 256  # lanes of a result flow; beyond it every lane gets every position
+
+
+def one_to_one(feed: Feed) -> bool:
+    """True if output position n needs input position n alone."""
+    positions = np.arange(len(feed.reach.last))
+    return bool(
+        np.array_equal(feed.reach.first, positions) and np.array_equal(feed.reach.last, positions)
+    )
+
+
+def steered(plan: Plan, consumer: int, producer: int) -> bool:
+    """True if each lane of the consumer gets only the positions that it works on."""
+    feeds = [f for f in plan.operations[consumer].feeds if f.producer == producer]
+    same = plan.operations[consumer].positions == plan.operations[producer].positions
+    return same and all(one_to_one(f) for f in feeds) and len(plan.lanes[consumer]) > 1
+
+
+def variants(plan: Plan, operation: Operation) -> int:
+    """Ways that results leave: the least common multiple of own lanes and steered consumers'."""
+    count = plan.needs[operation.index].lanes
+    for consumer in operation.consumers:
+        if consumer != HOST and steered(plan, consumer, operation.index):
+            together = math.lcm(count, len(plan.lanes[consumer]))
+            count = together if together <= MOST_VARIANTS else count
+    return count
+
+
+def targets(plan: Plan, operation: Operation, variant: int, count: int, span: Span) -> Targets:
+    """Tiles that need the channels in `span` of the positions n = variant (mod count)."""
+    found: set[tuple[int, Span]] = set()
+    for consumer in operation.consumers:
+        if consumer == HOST:
+            found.add((HOST, WHOLE))
+            continue
+        for lane in _lanes_of(plan, consumer, operation.index, variant, count):
+            for part in lane.parts:
+                shared = overlap(span, part.slice.span)
+                if shared is not None:
+                    found.add((part.tile, shared))
+    return frozenset(found)
+
+
+def _lanes_of(plan: Plan, consumer: int, producer: int, variant: int, count: int) -> list[Lane]:
+    lanes = plan.lanes[consumer]
+    if steered(plan, consumer, producer) and count % len(lanes) == 0:
+        return [lanes[variant % len(lanes)]]
+    return lanes
