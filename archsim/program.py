@@ -98,8 +98,8 @@ class Program:
         np.add.at(totals, self.stage_action[used], amount[used])
         return totals
 
-    def busy_ticks(self) -> Ints:
-        """(R,) sum of all service times on each resource, over all its servers."""
+    def stage_busy(self) -> Ints:
+        """(S,) sum of all service times of each stage."""
         runs = self.stage_runs()
         lanes = np.diff(self.flow_lanes)
         flow = self.stage_flow()
@@ -107,9 +107,15 @@ class Program:
         first = lane_of_stage - self.flow_lanes[flow]
         # sum of n over the lane's instances n = first + i * lanes
         instance_sum = runs * first + lanes[flow] * (runs * (runs - 1) // 2)
-        ticks = self.stage_beats * (runs * self.stage_service + self.stage_slope * instance_sum)
+        busy: Ints = self.stage_beats * (
+            runs * self.stage_service + self.stage_slope * instance_sum
+        )
+        return busy
+
+    def busy_ticks(self) -> Ints:
+        """(R,) sum of all service times on each resource, over all its servers."""
         busy = np.zeros(self.resources, np.int64)
-        np.add.at(busy, self.stage_resource, ticks)
+        np.add.at(busy, self.stage_resource, self.stage_busy())
         return busy
 
     def needed(self, edge: int, instances: Ints) -> Ints:

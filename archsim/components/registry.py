@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
-from typing import Annotated, Any, Union, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
@@ -20,8 +20,10 @@ def kinds() -> dict[str, type[Component]]:
     for module in pkgutil.iter_modules(archsim.components.__path__):
         members = vars(importlib.import_module(f"archsim.components.{module.name}"))
         for value in members.values():
-            if isinstance(value, type) and issubclass(value, Component) and "kind" in (
-                value.model_fields
+            if (
+                isinstance(value, type)
+                and issubclass(value, Component)
+                and "kind" in (value.model_fields)
             ):
                 (name,) = get_args(value.model_fields["kind"].annotation)
                 found[name] = value
@@ -30,4 +32,4 @@ def kinds() -> dict[str, type[Component]]:
 
 def any_component() -> Any:
     """The pydantic type of 'any component', told apart by `kind`."""
-    return Annotated[Union[tuple(kinds().values())], Field(discriminator="kind")]
+    return Annotated[tuple(kinds().values()), Field(discriminator="kind")]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
-
 from archsim.components.base import Component
 from archsim.units import POSITIVE, Duration
 

@@ -70,9 +70,7 @@ def _deadlock(program: Program, layout: mem.Layout) -> Exception:
         record = stages[stage]
         lane = lanes[(int(record[mem.S_LANE]) - layout.at["lane"]) // mem.LANE]
         for number in range(int(lane[mem.L_OLDEST]), int(lane[mem.L_MADE])):
-            slot = int(lane[mem.L_BASE]) + (number & int(lane[mem.L_MASK])) * int(
-                lane[mem.L_WIDTH]
-            )
+            slot = int(lane[mem.L_BASE]) + (number & int(lane[mem.L_MASK])) * int(lane[mem.L_WIDTH])
             done, _, started = m[slot + int(record[mem.S_LOCAL]) :][: mem.PER_STAGE]
             if started and done < record[mem.S_BEATS]:
                 holding.append((int(stage_flow[stage]), int(program.stage_resource[stage])))

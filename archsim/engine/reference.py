@@ -128,7 +128,9 @@ class Reference:
 
     # --- beats ---------------------------------------------------------------------------
 
-    def beat(self, flow: int, n: int, stage: int, beat: int, progress: dict[int, _Stage]) -> Process:
+    def beat(
+        self, flow: int, n: int, stage: int, beat: int, progress: dict[int, _Stage]
+    ) -> Process:
         """One beat of a stage that releases its server after every beat."""
         yield from self.parents_of(stage, beat, progress)
         resource = self.resources[self.program.stage_resource[stage]]
@@ -223,8 +225,6 @@ class Reference:
         return diagnose(self.program, self.finished, waiting, holding)
 
 
-def run_reference(
-    program: Program, progress: Callable[[int, int], None] | None = None
-) -> Activity:
+def run_reference(program: Program, progress: Callable[[int, int], None] | None = None) -> Activity:
     """Run a Program on SimPy."""
     return Reference(program, progress).run()

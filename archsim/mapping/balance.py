@@ -10,15 +10,13 @@ from archsim.components.buffer import Buffer
 from archsim.components.mesh_router import MeshRouter
 from archsim.components.offchip_link import OffchipLink
 from archsim.mapping.graph import Operation
-from archsim.mapping.needs import Need, shard_count, slot_bits
+from archsim.mapping.needs import Need, shard_count
 from archsim.mapping.steering import one_to_one
 
 ROUNDING = 1e-9
 
 
-def best_interval(
-    arch: Architecture, needs: list[Need], ops: list[Operation], chips: int
-) -> float:
+def best_interval(arch: Architecture, needs: list[Need], ops: list[Operation], chips: int) -> float:
     """The shortest time per inference for which the replicas of all layers have enough PEs.
 
     No shorter than the network needs to bring one layer's input to a tile: more copies than that
@@ -57,7 +55,7 @@ def _stream_seconds(arch: Architecture, need: Need, ops: list[Operation]) -> flo
         producer = ops[feed.producer]
         bits = producer.channels * need.input_bits
         router, link = arch.chip.find(MeshRouter), arch.chip.find(OffchipLink)
-        if router is not None and need.pes and not one_to_one(feed):
+        if router is not None and need.weights is not None and not one_to_one(feed):
             packets, work = router[1].packets(bits)
             seconds = max(seconds, producer.positions * packets * work.seconds)
         if link is not None and producer.off_chip:
@@ -78,22 +76,45 @@ def set_parallelism(
 
     Array layers get lanes alone. Digital operations share their channels among tiles as far as
     they can be cut, and their positions beyond that; operands that would fill more than half a
-    tile's buffer are spread as well.
+    tile's buffer are spread as well. A group that follows one leader is cut alike.
     """
     buffer = arch.chip.tile.find(Buffer)
     assert buffer is not None  # checked when the architecture was loaded
     room = int(buffer[1].capacity) * buffer[1].count
+    groups: dict[int, list[Need]] = {}
     for need in needs:
         operation = need.operation
-        if operation.off_chip:
-            continue
-        wanted = copies(operation.positions * need.seconds, interval)
-        need.shards = 1
-        if not need.pes:
-            whole = sum(
-                least[operation.index, f.which] * slot_bits(need, f.which, ops[f.producer])
-                for f in operation.feeds
-            )
-            need.shards = shard_count(need.most_shards, max(wanted, ceil_div(2 * whole, room)))
-            wanted = min(ceil_div(wanted, need.shards), max(tiles // need.shards, 1))
-        need.lanes = min(wanted, operation.positions)
+        if need.weights is not None:
+            wanted = copies(operation.positions * need.seconds, interval)
+            need.lanes = min(wanted, operation.positions)
+            need.shards = 1
+        elif not operation.off_chip:
+            need.leader = _leader(need, needs)
+            groups.setdefault(need.leader, []).append(need)
+    for leader, members in groups.items():
+        most = needs[leader].most_shards
+        seconds = sum(n.operation.positions * n.seconds for n in members)
+        whole = sum(
+            least[n.operation.index, f.which] * ops[f.producer].channels * n.input_bits
+            for n in members
+            for f in n.operation.feeds
+        )
+        wanted = copies(seconds, interval)
+        shards = shard_count(most, max(wanted, ceil_div(2 * whole, room)))
+        lanes = min(ceil_div(wanted, shards), max(tiles // shards, 1))
+        for need in members:
+            need.shards = shards
+            need.lanes = min(lanes, need.operation.positions)
+
+
+def _leader(need: Need, needs: list[Need]) -> int:
+    """The operation whose tiles this digital one shares: its producer's, if the cuts line up."""
+    operation = need.operation
+    feed = operation.feeds[0]
+    producer = needs[feed.producer]
+    if producer.leader >= 0 and one_to_one(feed):
+        leader = needs[producer.leader]
+        same = leader.operation.positions == operation.positions
+        if same and need.most_shards % leader.most_shards == 0:
+            return producer.leader
+    return operation.index

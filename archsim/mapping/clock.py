@@ -32,9 +32,12 @@ def simplest_fraction(value: float) -> Fraction:
     before, current = (0, 1), (1, 0)  # numerators and denominators of the last two convergents
     while True:
         whole = rest.numerator // rest.denominator
-        before, current = current, (
-            whole * current[0] + before[0],
-            whole * current[1] + before[1],
+        before, current = (
+            current,
+            (
+                whole * current[0] + before[0],
+                whole * current[1] + before[1],
+            ),
         )
         found = Fraction(*current)
         if abs(found - exact) <= TOLERANCE * exact or rest == whole:

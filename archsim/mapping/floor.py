@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from archsim.arch.model import Architecture
+from archsim.components.base import ceil_div
 from archsim.components.buffer import Buffer
 from archsim.mapping.network import Slice
 
 
 class NoRoom(Exception):
-    """The floor is too small for what has to be placed; `needs` says for what."""
+    """The floor is too small for what has to be placed; chips_help: more chips could hold it."""
+
+    def __init__(self, reason: str, *, chips_help: bool = True):
+        super().__init__(reason)
+        self.chips_help = chips_help
 
 
 @dataclass
@@ -49,31 +54,63 @@ class Floor:
         self.load: dict[str, list[float]] = {}
         self.cursor = 0
 
-    def place_array_lanes(self, lanes: int, pes: int, bits: int, name: str) -> list[Lane]:
-        """Give each lane `pes` PEs on consecutive tiles; every tile used also buffers `bits`."""
-        reserved: set[int] = set()
-        placed = []
-        for _ in range(lanes):
-            parts: list[TilePart] = []
-            left = pes
-            while left:
-                tile = self.cursor
-                if tile == self.tiles:
-                    raise NoRoom(f"{name} needs {left} more PEs or buffer space for its inputs")
-                free = self.pes_per_tile - self.used_pes[tile]
-                if free == 0 or (tile not in reserved and self.free_bits[tile] < bits):
-                    self.cursor += 1
-                    continue
-                if tile not in reserved:
-                    reserved.add(tile)
-                    self.free_bits[tile] -= bits
-                taken = min(free, left)
-                first = self.used_pes[tile]
-                parts.append(TilePart(tile, list(range(first, first + taken))))
-                self.used_pes[tile] += taken
-                left -= taken
-            placed.append(Lane(parts))
+    def place_array_lanes(self, lanes: int, pes: list[int], bits: int, name: str) -> list[Lane]:
+        """Place the PEs of all lanes on consecutive tiles; every tile used also buffers `bits`.
+
+        pes: PEs of a lane by shard. Shards stand on different tiles, because each buffers other
+        channels; lanes may share a tile.
+        """
+        placed = [Lane([]) for _ in range(lanes)]
+        for index, size in enumerate(pes):
+            reserved: set[int] = set()
+            if index:
+                self.cursor += 1  # a fresh tile for the next channels
+            for lane in placed:
+                lane.parts += self._place_pes(size, bits, reserved, Slice(index, len(pes)), name)
         return placed
+
+    def _place_pes(
+        self, pes: int, bits: int, reserved: set[int], channels: Slice, name: str
+    ) -> list[TilePart]:
+        if bits > self.bits_per_tile:
+            raise self._no_buffer(name, bits)
+        parts: list[TilePart] = []
+        left = pes
+        while left:
+            tile = self.cursor
+            if tile >= self.tiles:
+                raise NoRoom(f"{name} needs {left} more PEs or buffer space for its inputs")
+            free = self.pes_per_tile - self.used_pes[tile]
+            if free == 0 or (tile not in reserved and self.free_bits[tile] < bits):
+                self.cursor += 1
+                continue
+            if tile not in reserved:
+                reserved.add(tile)
+                self.free_bits[tile] -= bits
+            taken = min(free, left)
+            first = self.used_pes[tile]
+            parts.append(TilePart(tile, list(range(first, first + taken)), channels))
+            self.used_pes[tile] += taken
+            left -= taken
+        return parts
+
+    def _no_buffer(self, name: str, bits: int) -> NoRoom:
+        return NoRoom(
+            f"{name} needs {ceil_div(bits, 8192)} KB of buffer in a tile for its inputs, "
+            f"a tile has {self.bits_per_tile // 8192} KB",
+            chips_help=False,
+        )
+
+    def join_lanes(self, lanes: list[Lane], bits: int, unit: str, load: float) -> bool:
+        """Put another operation on the tiles of one that is there; False if buffers lack room."""
+        tiles = [part.tile for lane in lanes for part in lane.parts]
+        if any(self.free_bits[tile] < bits for tile in tiles):
+            return False
+        loads = self.load.setdefault(unit, [0.0] * self.tiles)
+        for tile in tiles:
+            self.free_bits[tile] -= bits
+            loads[tile] += load
+        return True
 
     def place_unit_lanes(
         self, lanes: int, shards: int, bits: int, unit: str, load: float, near: int, name: str
@@ -82,6 +119,8 @@ class Floor:
 
         load: share of the unit's time that each takes; bits: buffer space each needs.
         """
+        if bits > self.bits_per_tile:
+            raise self._no_buffer(name, bits)
         loads = self.load.setdefault(unit, [0.0] * self.tiles)
         order = sorted(range(self.tiles), key=lambda t: (abs(t - near), t))
         roomy = [t for t in order if self.free_bits[t] >= bits]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from archsim.trace import operators as op
 from archsim.trace.layer import LayerBase, TensorShape, channels, positions
 from archsim.trace.model import Trace
@@ -79,9 +77,7 @@ def operations(trace: Trace, fuse: bool = True) -> list[Operation]:
         if graph_input.name in embedded and graph_input.name not in other:
             continue
         where[graph_input.name] = len(found)
-        found.append(
-            Operation(len(found), graph_input.name, None, [], tuple(graph_input.shape))
-        )
+        found.append(Operation(len(found), graph_input.name, None, [], tuple(graph_input.shape)))
     for layer in trace.layers:
         shape = trace.shapes[layer.name]
         producer = where.get(layer.inputs[0])
@@ -109,50 +105,3 @@ def operations(trace: Trace, fuse: bool = True) -> list[Operation]:
         if not operation.consumers:
             operation.consumers.append(HOST)
     return found
-
-
-def least_buffers(ops: list[Operation]) -> dict[tuple[int, int], int]:
-    """Positions each input buffer must hold so that no finite buffer can cause a deadlock.
-
-    Play the model serially: let the sources emit one position at a time and run everything that
-    this makes possible. While consumer instance w has not run, its producer has emitted all
-    positions that need no more of the sources than w does, and those from w's first needed one on
-    are still in the buffer. The largest such number is enough, because a schedule that fits
-    exists and the dependencies are monotone (docs/mapping.md). Keys: (consumer, input number).
-    """
-    steps = max(o.positions for o in ops if not o.feeds)
-    needed: list[np.ndarray] = []
-    least: dict[tuple[int, int], int] = {}
-    for operation in ops:
-        if not operation.feeds:
-            share = np.arange(1, operation.positions + 1, dtype=np.int64)
-            needed.append(-(-share * steps // operation.positions))
-            continue
-        need = np.zeros(operation.positions, np.int64)
-        for feed in operation.feeds:
-            last = feed.reach.last
-            behind = needed[feed.producer][np.maximum(last, 0)]
-            need = np.maximum(need, np.where(last >= 0, behind, 0))
-        need = np.maximum.accumulate(need)
-        needed.append(need)
-        for feed in operation.feeds:
-            emitted = np.searchsorted(needed[feed.producer], need, side="right")
-            span = int((emitted - feed.reach.first).max())
-            least[operation.index, feed.which] = max(span, 1)
-    return least
-
-
-def credit_table(reach: Reach, size_in: int, size_out: int, slots: int) -> np.ndarray:
-    """(size_in,) what a producer needs of its consumer when the buffer between has `slots` slots.
-
-    Producer position m may start once the consumer has finished the returned instance: the first
-    position that the consumer still needs is then above m - slots. Entries reach back into
-    earlier inferences (negative).
-    """
-    first = np.concatenate([reach.first, [size_in]])
-    oldest = np.arange(size_in, dtype=np.int64) - slots + 1
-    rounds = oldest // size_in
-    reached = np.searchsorted(first, oldest - rounds * size_in, side="left")
-    return (rounds * size_out + reached - 1).astype(np.int64)
-
-

@@ -18,9 +18,10 @@ from archsim.components.bus import Bus
 from archsim.components.dram import Dram
 from archsim.components.register import Register
 from archsim.mapping.actions import ActionTable
+from archsim.mapping.buffers import credit_table
 from archsim.mapping.clock import choose_tick
 from archsim.mapping.floor import Lane, TilePart
-from archsim.mapping.graph import HOST, Feed, Operation, credit_table, operations
+from archsim.mapping.graph import HOST, Feed, Operation, operations
 from archsim.mapping.needs import Need, unit_for
 from archsim.mapping.network import WHOLE, Network, Targets
 from archsim.mapping.plan import Plan, plan
@@ -30,7 +31,6 @@ from archsim.mapping.tiling import PEShare
 from archsim.mapping.writer import Writer
 from archsim.program import Program
 from archsim.trace import operators as op
-from archsim.trace.layer import LayerBase
 from archsim.trace.model import Trace
 
 TILE = "chip.tile"
@@ -41,18 +41,18 @@ PE = "chip.tile.pe"
 class OperationInfo:
     """What a pair of flows stands for.
 
-    layers: the layer and the activations fused behind it; flows: ids of the computing flow and of
-    the one that delivers its results; macs: of one position; arrays: resource ids.
+    layers: the layer and the activations fused behind it; part: path of the component that
+    computes; flows: ids of the computing flow and of the one that delivers its results; macs: of
+    one position; arrays: resource ids.
     """
 
     layers: tuple[str, ...]
-    kind: str
+    part: str
     flows: tuple[int, int]
     positions: int
     lanes: int
     tiles: int
     macs: int
-    unit: str
     arrays: tuple[int, ...]
 
 
@@ -135,17 +135,17 @@ class _Lowering:
         """Vectors from outside: an input of the model, or rows of a table in DRAM."""
         flow = self._flow(operation, operation.name)
         table = self.arch.chip.find(Dram) if isinstance(operation.layer, op.Embedding) else None
-        unit = table[0] if table else ""
+        path = f"chip.{table[0]}" if table else f"chip.{self.network.link_name}"
         count = variants(self.plan, operation)
         for variant in range(count):
             self.writer.builder.lane()
             parents: list[int] = []
             if table is not None:
                 access = table[1].access(operation.channels * need.weight_bits)
-                parents = [self.writer.work(f"chip.{unit}", (), access)]
+                parents = [self.writer.work(path, (), access)]
             whom = targets(self.plan, operation, variant, count, WHOLE)
             self._deliver(HOST, need.result_bits, whom, parents)
-        self._info(operation, "source", (flow, flow), [], unit)
+        self._info(operation, path, (flow, flow), [])
 
     def _compute(self, operation: Operation, need: Need) -> None:
         """The first of an operation's two flows: fetch, compute, results in registers."""
@@ -154,13 +154,16 @@ class _Lowering:
         for lane in self.plan.lanes[operation.index]:
             self.writer.builder.lane()
             for part, pes in _parts(lane, need):
-                if need.pes:
+                if need.weights is not None:
                     self._tile_product(need, part, pes, arrays)
                 else:
                     self._tile_function(need, part)
-        kind = "array" if need.pes else "digital"
-        unit = "" if need.pes else need.unit[0] if need.unit else self.buffer_name
-        self._info(operation, kind, (flow, flow + 1), arrays, unit)
+        part_path = self.buffer_name
+        if need.weights is not None:
+            part_path = f"{PE}.{self.pe.names['array']}"
+        elif need.unit is not None:
+            part_path = f"{TILE}.{need.unit[0]}"
+        self._info(operation, part_path, (flow, flow + 1), arrays)
 
     def _results(self, operation: Operation, need: Need) -> None:
         """The second flow: merge at the home tile, activate, and send to those who need it.
@@ -171,12 +174,13 @@ class _Lowering:
         self._flow(operation, f"{operation.name} results")
         lanes = self.plan.lanes[operation.index]
         count = variants(self.plan, operation)
+        sums = Counter(array.outputs for pe in need.pes for array in pe.arrays)
         for variant in range(count):
             self.writer.builder.lane()
             lane = lanes[variant % len(lanes)]
-            gathered = _parts(lane, need)
-            if need.pes:
-                ends = [self._gather(need, part, pes, lane) for part, pes in gathered]
+            if need.weights is not None:
+                gathered = _parts(lane, need)
+                ends = [self._gather(need, sums, *part, lane) for part in gathered]
                 ends = self._merge(gathered, lane, ends)
                 leaving = [(TilePart(lane.home), ends)]
             else:
@@ -197,12 +201,10 @@ class _Lowering:
             self.writer.layer = fused.name
             name, unit = found
             share = {k: v / part.slice.parts for k, v in work.items()}
-            ends = [
-                self.writer.work(f"{TILE}.{name}", (part.tile,), unit.compute(share), ends)
-            ]
+            ends = [self.writer.work(f"{TILE}.{name}", (part.tile,), unit.compute(share), ends)]
         self.writer.layer = operation.name
         bits = ceil_div(need.result_bits, part.slice.parts)
-        if not need.pes:
+        if need.weights is None:
             bus = self.bus.transfer(bits)
             ends = [self.writer.work(self.bus_name, (part.tile,), bus, ends)]
         found_register = self.arch.chip.tile.find(Register, side="output")
@@ -298,9 +300,19 @@ class _Lowering:
             parents=[parent],
         )
 
-    def _gather(self, need: Need, part: TilePart, pes: list[PEShare], lane: Lane) -> int:
-        """Move a tile's results out of its PEs' registers and to the home tile."""
-        bits = sum(_result_bits(need, pe) for pe in pes)
+    def _gather(
+        self, need: Need, sums: Counter[int], part: TilePart, pes: list[PEShare], lane: Lane
+    ) -> int:
+        """Move a tile's results out of its PEs' registers and to the home tile.
+
+        sums: arrays that add to each output. What a PE has not added up alone is a partial sum
+        of twice the width.
+        """
+        bits = 0
+        for pe in pes:
+            here = Counter(array.outputs for array in pe.arrays)
+            for group, width in pe.widths.items():
+                bits += width * need.input_bits * (1 if here[group] == sums[group] else 2)
         sent = self.writer.work(self.bus_name, (part.tile,), self.bus.transfer(bits))
         if part.tile == lane.home:
             return sent
@@ -367,8 +379,7 @@ class _Lowering:
                 )
             )
         return {
-            tile: (stages[at] if at >= 0 else -1, share)
-            for tile, (at, share) in tree.leaf.items()
+            tile: (stages[at] if at >= 0 else -1, share) for tile, (at, share) in tree.leaf.items()
         }
 
     # --- dependencies --------------------------------------------------------------------
@@ -399,7 +410,7 @@ class _Lowering:
         of the PE and those that fit the tile's.
         """
         held = 2
-        if need.pes:
+        if need.weights is not None:
             most = max(pe.input_elements for pe in need.pes) * need.input_bits
             held = 1 + max(int(self.pe.input_register.capacity) // most, 1)
         found = self.arch.chip.tile.find(Register, side="output")
@@ -442,10 +453,9 @@ class _Lowering:
     def _info(
         self,
         operation: Operation,
-        kind: str,
+        part: str,
         flows: tuple[int, int],
         arrays: list[int],
-        unit: str,
     ) -> None:
         need = self.plan.needs[operation.index]
         macs = sum(a.macs for pe in need.pes for a in pe.arrays)
@@ -455,13 +465,12 @@ class _Lowering:
         self.infos.append(
             OperationInfo(
                 layers=(operation.name, *(f.name for f in operation.fused)),
-                kind=kind,
+                part=part,
                 flows=flows,
                 positions=operation.positions,
                 lanes=max(need.lanes, 1),
                 tiles=len({part.tile for lane in lanes for part in lane.parts}),
                 macs=macs,
-                unit=unit.rsplit(".", 1)[-1],
                 arrays=tuple(arrays),
             )
         )
@@ -471,13 +480,3 @@ def _parts(lane: Lane, need: Need) -> list[tuple[TilePart, list[PEShare]]]:
     """The tiles of a lane, each with the PE contents that stand there."""
     shares = iter(need.pes)
     return [(part, [next(shares) for _ in part.pes]) for part in lane.parts]
-
-
-def _result_bits(need: Need, pe: PEShare) -> int:
-    """Bits that a PE sends: final results, or partial sums of twice the width."""
-    arrays = Counter(a.outputs for other in need.pes for a in other.arrays)
-    here = Counter(a.outputs for a in pe.arrays)
-    return sum(
-        width * need.input_bits * (1 if here[group] == arrays[group] else 2)
-        for group, width in pe.widths.items()
-    )

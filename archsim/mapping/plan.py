@@ -9,9 +9,12 @@ from archsim.arch.pe import roles
 from archsim.components.base import ceil_div
 from archsim.errors import InputError
 from archsim.mapping.balance import best_interval, set_parallelism
+from archsim.mapping.buffers import least_buffers
 from archsim.mapping.floor import Floor, Lane, NoRoom
-from archsim.mapping.graph import Operation, least_buffers
-from archsim.mapping.needs import Need, needs_of, slot_bits
+from archsim.mapping.graph import Feed, Operation
+from archsim.mapping.needs import Need, needs_of, shard_count
+from archsim.mapping.steering import one_to_one
+from archsim.mapping.tiling import tile_shards
 from archsim.trace.model import Trace
 
 RELAX = 1.15  # each attempt to place replicas that do not fit asks for that much less speed
@@ -59,7 +62,7 @@ def plan(
                 raise NoRoom("")
             return _place(arch, ops, needs, least, number, replicate)
         except NoRoom as reason:
-            if chips is not None or number >= MOST_CHIPS:
+            if chips is not None or number >= MOST_CHIPS or not reason.chips_help:
                 raise _too_large(arch, needs, number, str(reason)) from None
             number += max(number // 8, 1)
 
@@ -81,6 +84,7 @@ def _place(
             floor = Floor(arch, chips)
             set_parallelism(arch, needs, ops, least, interval, floor.tiles)
             slots = _slots(ops, needs, least, comfort)
+            _spread_buffers(arch, needs, ops, slots, floor)
             try:
                 lanes = _lanes(ops, needs, slots, floor, interval)
                 return Plan(ops, needs, lanes, slots, chips, interval)
@@ -132,28 +136,61 @@ def _lanes(
     for operation, need in zip(ops, needs, strict=True):
         if operation.off_chip:
             continue
-        bits = sum(
-            slots[operation.index, f.which] * slot_bits(need, f.which, ops[f.producer])
-            for f in operation.feeds
-        )
-        if need.pes:
-            placed = floor.place_array_lanes(need.lanes, len(need.pes), bits, operation.name)
+        bits = sum(_buffer_bits(need, feed, ops, slots) for feed in operation.feeds)
+        if need.weights is not None:
+            sizes = [len(shard) for shard in need.shard_pes]
+            placed = floor.place_array_lanes(need.lanes, sizes, bits, operation.name)
         else:
             unit = need.unit[0] if need.unit else "buffer"
-            load = operation.positions * need.seconds / (need.lanes * need.shards)
-            producers = [f.producer for f in operation.feeds if f.producer in lanes]
-            near = lanes[producers[0]][0].home if producers else 0
-            placed = floor.place_unit_lanes(
-                need.lanes,
-                need.shards,
-                bits,
-                unit,
-                load / interval if interval else 0.0,
-                near,
-                operation.name,
-            )
+            share = operation.positions * need.seconds / (need.lanes * need.shards)
+            load = share / interval if interval else 0.0
+            joined = lanes.get(need.leader)
+            if joined and floor.join_lanes(joined, bits, unit, load):
+                placed = joined
+            else:
+                producers = [f.producer for f in operation.feeds if f.producer in lanes]
+                near = lanes[producers[0]][0].home if producers else 0
+                placed = floor.place_unit_lanes(
+                    need.lanes, need.shards, bits, unit, load, near, operation.name
+                )
         lanes[operation.index] = placed
     return lanes
+
+
+def _spread_buffers(
+    arch: Architecture,
+    needs: list[Need],
+    ops: list[Operation],
+    slots: dict[tuple[int, int], int],
+    floor: Floor,
+) -> None:
+    """Cut operations into more shards where their inputs would fill more than half a tile."""
+    pe = roles(arch.chip.tile.pe)
+    wanted: dict[int, int] = {}
+    for need in needs:
+        if need.operation.off_chip:
+            continue
+        bits = need.shards * sum(_buffer_bits(need, f, ops, slots) for f in need.operation.feeds)
+        key = need.leader if need.leader >= 0 else need.operation.index
+        wanted[key] = wanted.get(key, 0) + bits
+    for need in needs:
+        key = need.leader if need.leader >= 0 else need.operation.index
+        if key not in wanted:
+            continue
+        least_shards = ceil_div(2 * wanted[key], floor.bits_per_tile)
+        need.shards = shard_count(needs[key].most_shards, max(need.shards, least_shards))
+        if need.weights is not None and len(need.shard_pes) != need.shards:
+            need.shard_pes = tile_shards(need.weights, pe, need.weight_bits, need.shards)
+
+
+def _buffer_bits(
+    need: Need, feed: Feed, ops: list[Operation], slots: dict[tuple[int, int], int]
+) -> int:
+    """Bits that each tile of an operation buffers of one input."""
+    positions = slots[need.operation.index, feed.which]
+    if need.lanes > 1 and one_to_one(feed):  # a lane gets only the positions it works on
+        positions = ceil_div(positions, need.lanes) + 1
+    return positions * ceil_div(ops[feed.producer].channels * need.input_bits, need.shards)
 
 
 def _too_large(arch: Architecture, needs: list[Need], chips: int, reason: str) -> InputError:

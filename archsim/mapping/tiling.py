@@ -43,21 +43,38 @@ class PEShare:
         return {a.outputs: a.width for a in self.arrays}
 
 
-def tile_layer(layer: Conv2d | Linear, pe: Roles, weight_bits: int) -> list[ArrayShare]:
-    """The arrays of one copy of a layer, column tile by column tile.
+@dataclass(frozen=True)
+class Weights:
+    """A weight matrix as arrays see it: `groups` blocks of rows x columns (im2col for conv)."""
 
-    A weight matrix of rows x columns (im2col for convolutions) is cut into tiles of the array's
-    rows and of the outputs that fit side by side. Groups smaller than an array share one on its
-    diagonal; their other cells stay at zero.
+    rows: int
+    columns: int
+    groups: int
+
+
+def weights_of(layer: Conv2d | Linear) -> Weights:
+    """The weight matrix of a layer that stays in arrays."""
+    return Weights(layer.rows, layer.columns, layer.groups)
+
+
+def cut(weights: Weights, shards: int) -> Weights:
+    """One of `shards` equal parts by input channels (by groups, if there are any)."""
+    if weights.groups > 1:
+        return Weights(weights.rows, weights.columns, weights.groups // shards)
+    return Weights(weights.rows // shards, weights.columns, 1)
+
+
+def tile_weights(
+    weights: Weights, pe: Roles, weight_bits: int, first_input: int = 0, first_output: int = 0
+) -> list[ArrayShare]:
+    """The arrays of one copy of a weight matrix, column tile by column tile.
+
+    Each block is cut into tiles of the array's rows and of the outputs that fit side by side.
+    Blocks smaller than an array share one on its diagonal; their other cells stay at zero.
     """
     outputs = pe.outputs_per_array(weight_bits)
     slices = pe.array.columns_per_weight(weight_bits)
-    rows, columns, groups = layer.rows, layer.columns, layer.groups
-    if outputs == 0:
-        raise ValueError(
-            f"a weight of {weight_bits} bits takes {slices} columns, "
-            f"an array has {pe.array.columns}"
-        )
+    rows, columns, groups = weights.rows, weights.columns, weights.groups
     if groups > 1 and rows <= pe.array.rows and columns <= outputs:
         together = min(pe.array.rows // rows, outputs // columns)
         shares = []
@@ -68,8 +85,8 @@ def tile_layer(layer: Conv2d | Linear, pe: Roles, weight_bits: int) -> list[Arra
                     rows=held * rows,
                     columns=held * columns * slices,
                     macs=held * rows * columns,
-                    inputs=index,
-                    outputs=index,
+                    inputs=first_input + index,
+                    outputs=first_output + index,
                     width=held * columns,
                 )
             )
@@ -80,14 +97,32 @@ def tile_layer(layer: Conv2d | Linear, pe: Roles, weight_bits: int) -> list[Arra
             rows=(held := min(pe.array.rows, rows - r * pe.array.rows)),
             columns=(width := min(outputs, columns - c * outputs)) * slices,
             macs=held * width,
-            inputs=group * row_tiles + r,
-            outputs=group * column_tiles + c,
+            inputs=first_input + group * row_tiles + r,
+            outputs=first_output + group * column_tiles + c,
             width=width,
         )
         for group in range(groups)
         for c in range(column_tiles)
         for r in range(row_tiles)
     ]
+
+
+def tile_shards(
+    weights: Weights, pe: Roles, weight_bits: int, shards: int = 1
+) -> list[list[PEShare]]:
+    """PEs of one copy of a layer, shard by shard: each shard holds other input channels.
+
+    Shards of one block add to the same outputs, which the home tile merges.
+    """
+    part = cut(weights, shards)
+    found: list[list[PEShare]] = []
+    inputs = outputs = 0
+    for _ in range(shards):
+        arrays = tile_weights(part, pe, weight_bits, inputs, outputs)
+        inputs = max(a.inputs for a in arrays) + 1
+        outputs = max(a.outputs for a in arrays) + 1 if weights.groups > 1 else 0
+        found.append(fill_pes(arrays, pe.array.count))
+    return found
 
 
 def fill_pes(arrays: list[ArrayShare], per_pe: int) -> list[PEShare]:

@@ -146,7 +146,12 @@ def _head(config: EncoderConfig, source: str) -> list[Layer]:
     if config.head == "mean":
         return [Reduce(op="reduce", name="pooled", inputs=[source], function="mean")]
     first = Move(
-        op="move", name="first_token", inputs=[source], function="slice", shape=[1, config.width]
+        op="move",
+        name="first_token",
+        inputs=[source],
+        function="slice",
+        shape=[1, config.width],
+        start=0,
     )
     pooler = _linear("pooler", "first_token", config.width, config.width)
     pooled = Activation(op="activation", name="pooled", inputs=["pooler"], function="tanh")

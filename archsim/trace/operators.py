@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from archsim.trace import window
@@ -280,13 +281,17 @@ class Embedding(LayerBase):
 class Move(LayerBase):
     """Data that changes place, not value: concat, slice, transpose, resize, pad.
 
-    `shape` is required. With as many positions out as in, position n needs position n; otherwise
-    an output position waits for the whole input.
+    `shape` is required. With as many positions out as in, position n needs position n; a slice of
+    consecutive positions says where it starts; otherwise an output position waits for the whole
+    input.
     """
 
     op: Literal["move"]
     function: Literal["reshape", "transpose", "concat", "slice", "resize", "pad"]
     shape: Shape
+    start: Annotated[
+        NonNegativeInt | None, Field(description="slice: first input position that is kept")
+    ] = None
     arity: ClassVar[tuple[int, int]] = (1, 64)
 
     def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
@@ -296,11 +301,22 @@ class Move(LayerBase):
             raise ShapeError(
                 f"{self.function} turns {before} elements into {after} (shape {list(self.shape)})"
             )
+        if self.start is not None and (
+            self.function != "slice"
+            or self.start + math.prod(self.shape[:-1]) > positions(inputs[0])
+        ):
+            raise ShapeError(
+                f"start {self.start} with shape {list(self.shape)} does not lie in its input "
+                f"of shape {list(inputs[0])}"
+            )
         return tuple(self.shape)
 
     def reach(self, which: int, inputs: list[TensorShape], output: TensorShape) -> Reach:
         if positions(inputs[which]) == positions(output) and self.function != "transpose":
             return window.one_to_one(positions(output))
+        if self.start is not None:
+            index = np.arange(positions(output), dtype=np.int64) + self.start
+            return Reach(first=index, last=index)
         return window.everything(positions(inputs[which]), positions(output))
 
 
