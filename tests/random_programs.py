@@ -1,4 +1,4 @@
-"""Random Programs for the tests: shared resources, lanes, fork and join, windows, credits, slopes."""
+"""Random Programs: shared resources, lanes, fork and join, windows, credits, slopes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every component kind has: count, power, area, sources, and the work it can be asked to do."""
+"""What every component kind has: count, power, area, sources, and the work it does."""
 
 from __future__ import annotations
 

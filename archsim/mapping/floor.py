@@ -24,7 +24,7 @@ class TilePart:
 
     tile: int
     pes: list[int] = field(default_factory=list)
-    slice: Slice = Slice()
+    slice: Slice = field(default_factory=Slice)
 
 
 @dataclass

@@ -81,8 +81,10 @@ class Network:
         self.chips = chips
         router = arch.chip.find(MeshRouter)
         link = arch.chip.find(OffchipLink)
-        self.router_name, self.router = router if router else ("", None)
-        self.link_name, self.link = link if link else ("", None)
+        self.router_name = router[0] if router else ""
+        self.router: MeshRouter | None = router[1] if router else None
+        self.link_name = link[0] if link else ""
+        self.link: OffchipLink | None = link[1] if link else None
         shared = self.router.tiles if self.router else self.tiles_per_chip
         self.shared = shared
         self.routers = ceil_div(self.tiles_per_chip, shared)
