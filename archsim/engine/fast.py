@@ -14,6 +14,7 @@ from archsim.engine.fold import fold
 from archsim.program import TIME_LIMIT, Program
 
 SERVICES_PER_CALL = 1_000_000  # between two looks at progress and Ctrl-C
+FIRST_SLACK = 1 << 16  # words
 
 
 def run_fast(
@@ -30,13 +31,20 @@ def run_fast(
     from archsim.engine import kernel
 
     smaller, twin = fold(program) if fold_lock_step else (program, np.arange(program.stages))
-    layout = mem.lay_out(smaller)
     total = int(program.flow_instances.sum())
-    m, status = kernel.begin(layout.memory), kernel.RUNNING
-    while status == kernel.RUNNING:
-        m, status = kernel.advance(m, SERVICES_PER_CALL)
-        if progress is not None:
-            progress(int(m[mem.ENDED]), total)
+    slack = FIRST_SLACK
+    while True:
+        try:
+            layout = mem.lay_out(smaller, slack)
+            m, status = layout.memory, kernel.RUNNING
+            kernel.begin(m)
+            while status == kernel.RUNNING:
+                m, status = kernel.advance(m, SERVICES_PER_CALL)
+                if progress is not None:
+                    progress(int(m[mem.ENDED]), total)
+            break
+        except MemoryError:  # one tick needed more than the slack: give it more
+            slack *= 8
     if status == kernel.OVERFLOW:
         raise OverflowError(f"simulated time passes {TIME_LIMIT} ticks; use a longer tick")
     layout = replace(layout, memory=m)

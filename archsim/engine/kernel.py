@@ -5,7 +5,9 @@ keep it exact (docs/timing.md gives the reasons): beats of a stage end in order,
 enough; a lane's next instance cannot be served before its newest one was, so one unserved instance
 per lane is enough; within a tick only the order inside each queue matters.
 
-`m` is the memory of archsim.engine.memory; functions that may grow it return it.
+`m` is the memory of archsim.engine.memory. Only `advance` may replace it, between ticks, where it
+makes sure that there is slack at the top; a tick that needs more than that raises MemoryError and
+the run starts again with more slack.
 """
 
 from __future__ import annotations
@@ -86,6 +88,7 @@ from archsim.engine.memory import (
     S_SERVICE,
     S_SLOPE,
     S_WAIT,
+    SLACK,
     STACK_AT,
     STACK_LEN,
     STARTED,
@@ -99,14 +102,12 @@ RUNNING, FINISHED, OVERFLOW = 0, 1, 2
 
 @njit(cache=True)
 def _reserve(m, words):  # type: ignore[no-untyped-def]
-    """Take `words` at the top of the memory; returns (memory, address)."""
+    """Take `words` at the top of the memory; MemoryError if the slack is used up."""
     at = m[TOP]
     if at + words > m.size:
-        bigger = np.zeros(2 * m.size + words, np.int64)
-        bigger[: m.size] = m
-        m = bigger
+        raise MemoryError
     m[TOP] = at + words
-    return m, at
+    return at
 
 
 @njit(cache=True)
@@ -138,7 +139,7 @@ def _comes_first(m, entry, ready, stage, number):  # type: ignore[no-untyped-def
 @njit(cache=True)
 def _grow_queue(m, resource):  # type: ignore[no-untyped-def]
     cap = m[resource + R_MASK] + 1
-    m, at = _reserve(m, 2 * cap * ENTRY)
+    at = _reserve(m, 2 * cap * ENTRY)
     base, head = m[resource + R_BASE], m[resource + R_HEAD]
     for i in range(m[resource + R_LEN]):
         source = base + ((head + i) & (cap - 1)) * ENTRY
@@ -147,7 +148,6 @@ def _grow_queue(m, resource):  # type: ignore[no-untyped-def]
     m[resource + R_BASE] = at
     m[resource + R_MASK] = 2 * cap - 1
     m[resource + R_HEAD] = 0
-    return m
 
 
 @njit(cache=True)
@@ -156,7 +156,7 @@ def _enqueue(m, stage, number, low, high, ready):  # type: ignore[no-untyped-def
     resource = m[stage + S_RESOURCE]
     length = m[resource + R_LEN]
     if length > m[resource + R_MASK]:
-        m = _grow_queue(m, resource)
+        _grow_queue(m, resource)
     base, mask, head = m[resource + R_BASE], m[resource + R_MASK], m[resource + R_HEAD]
     if ready == m[NOW]:  # the newest: sift in from the tail
         place = length
@@ -189,7 +189,6 @@ def _enqueue(m, stage, number, low, high, ready):  # type: ignore[no-untyped-def
     m[resource + R_LEN] = length + 1
     if m[resource + R_FREE] > 0:
         _touch(m, resource)
-    return m
 
 
 @njit(cache=True)
@@ -203,7 +202,7 @@ def _grow_slots(m, lane, number):  # type: ignore[no-untyped-def]
         oldest += 1
     m[lane + L_OLDEST] = oldest
     if number - oldest > mask:
-        m, at = _reserve(m, 2 * (mask + 1) * width)
+        at = _reserve(m, 2 * (mask + 1) * width)
         base, wider = m[lane + L_BASE], 2 * mask + 1
         for i in range(oldest, number):
             source, to = base + (i & mask) * width, at + (i & wider) * width
@@ -211,14 +210,13 @@ def _grow_slots(m, lane, number):  # type: ignore[no-untyped-def]
                 m[to + k] = m[source + k]
         m[lane + L_BASE] = at
         m[lane + L_MASK] = wider
-    return m
 
 
 @njit(cache=True)
 def _make(m, lane, number):  # type: ignore[no-untyped-def]
     """Make a lane's next admitted instance: a fresh slot, and its root stages in their queues."""
     if number - m[lane + L_OLDEST] > m[lane + L_MASK]:
-        m = _grow_slots(m, lane, number)
+        _grow_slots(m, lane, number)
     flow, width = m[lane + L_FLOW], m[lane + L_WIDTH]
     slot = m[lane + L_BASE] + (number & m[lane + L_MASK]) * width
     for k in range(width):
@@ -233,8 +231,7 @@ def _make(m, lane, number):  # type: ignore[no-untyped-def]
         stage = m[i]
         beats = m[stage + S_BEATS]
         m[slot + m[stage + S_LOCAL] + READY] = beats
-        m = _enqueue(m, stage, number, 0, 1 if m[stage + S_HOLD] else beats, ready)
-    return m
+        _enqueue(m, stage, number, 0, 1 if m[stage + S_HOLD] else beats, ready)
 
 
 @njit(cache=True)
@@ -261,7 +258,7 @@ def _admit(m, flow):  # type: ignore[no-untyped-def]
         edges = m[flow + F_IN_AT]
         for i in range(edges, edges + m[flow + F_IN]):
             if m[m[i] + E_NEED] >= m[m[m[i] + E_PARENT] + F_FINISHED]:
-                return m
+                return
         n = m[flow + F_ADMITTED]
         m[m[READY_AT] + m[flow + F_FIRST] + n] = m[NOW]
         m[flow + F_ADMITTED] = n + 1
@@ -269,8 +266,7 @@ def _admit(m, flow):  # type: ignore[no-untyped-def]
         number = n // lanes
         lane = m[flow + F_LANE] + (n - number * lanes) * LANE
         if m[lane + L_OPEN] and m[lane + L_MADE] == number:
-            m = _make(m, lane, number)
-    return m
+            _make(m, lane, number)
 
 
 @njit(cache=True)
@@ -357,8 +353,7 @@ def _serve(m, stage, number):  # type: ignore[no-untyped-def]
     if m[lane + L_OPEN] == 0 and m[stage + S_PARENTS] == 0 and m[lane + L_MADE] == number + 1:
         m[lane + L_OPEN] = 1  # the newest is being served: the next may queue
         if (number + 1) * lanes + m[lane + L_NUMBER] < m[flow + F_ADMITTED]:
-            m = _make(m, lane, number + 1)
-    return m
+            _make(m, lane, number + 1)
 
 
 @njit(cache=True)
@@ -378,8 +373,7 @@ def _dispatch(m):  # type: ignore[no-untyped-def]
                 m[resource + R_HEAD] = (head + 1) & m[resource + R_MASK]
                 m[resource + R_LEN] -= 1
             m[resource + R_FREE] -= 1
-            m = _serve(m, stage, number)
-    return m
+            _serve(m, stage, number)
 
 
 @njit(cache=True)
@@ -413,8 +407,7 @@ def _finish(m, flow, instance):  # type: ignore[no-untyped-def]
         for i in range(edges, edges + m[flow + F_OUT]):
             edge = m[i]
             if m[edge + E_NEED] < mark:
-                m = _admit(m, m[edge + E_CHILD])
-    return m
+                _admit(m, m[edge + E_CHILD])
 
 
 @njit(cache=True)
@@ -435,7 +428,7 @@ def _end(m, stage, number):  # type: ignore[no-untyped-def]
     elif m[own + READY] > done:
         goes_on = stage
     if goes_on != 0:
-        m = _serve(m, stage, number)
+        _serve(m, stage, number)
     children = m[stage + S_CHILDREN_AT]
     for i in range(children, children + m[stage + S_CHILDREN]):
         child = m[i]
@@ -444,16 +437,15 @@ def _end(m, stage, number):  # type: ignore[no-untyped-def]
         if ready > before:
             m[at + READY] = ready
             if m[child + S_HOLD] == 0:
-                m = _enqueue(m, child, number, before, ready, m[NOW])
+                _enqueue(m, child, number, before, ready, m[NOW])
             elif before == 0:
-                m = _enqueue(m, child, number, 0, 1, m[NOW])
+                _enqueue(m, child, number, 0, 1, m[NOW])
             elif m[at + STARTED] > 0 and m[at + DONE] == m[at + STARTED]:
-                m = _serve(m, child, number)  # its held server was idle
+                _serve(m, child, number)  # its held server was idle
     if last:
         m[slot] -= 1
         if m[slot] == 0:
-            m = _finish(m, flow, number * m[flow + F_LANES] + m[lane + L_NUMBER])
-    return m
+            _finish(m, flow, number * m[flow + F_LANES] + m[lane + L_NUMBER])
 
 
 @njit(cache=True)
@@ -462,8 +454,8 @@ def begin(m):  # type: ignore[no-untyped-def]
     for flow in range(m[FLOWS_AT], m[FLOWS_AT] + FLOW * m[FLOWS], FLOW):
         _work_out_needs(m, flow)
     for flow in range(m[FLOWS_AT], m[FLOWS_AT] + FLOW * m[FLOWS], FLOW):
-        m = _admit(m, flow)
-    return _dispatch(m)
+        _admit(m, flow)
+    _dispatch(m)
 
 
 @njit(cache=True)
@@ -475,7 +467,7 @@ def advance(m, budget):  # type: ignore[no-untyped-def]
         if zeros > 0:  # a further round of the same tick: what started in the last one ends
             for i in range(zeros):
                 at = m[ZEROS_AT] + 2 * i
-                m = _end(m, m[at], m[at + 1])
+                _end(m, m[at], m[at + 1])
             for i in range(2 * zeros, 2 * m[ZEROS_LEN]):
                 m[m[ZEROS_AT] + i - 2 * zeros] = m[m[ZEROS_AT] + i]
             m[ZEROS_LEN] -= zeros
@@ -488,12 +480,16 @@ def advance(m, budget):  # type: ignore[no-untyped-def]
             if now > m[LIMIT] or now < 0:
                 return m, OVERFLOW
             m[NOW] = now
+            if m.size - m[TOP] < m[SLACK]:
+                bigger = np.zeros(2 * m.size, np.int64)
+                bigger[: m.size] = m
+                m = bigger
             while m[HEAP_LEN] > 0 and m[m[HEAP_AT]] == now:
                 node = _pop_bucket(m)
                 while node >= 0:
                     stage, number, following = m[node], m[node + 1], m[node + 2]
                     m[node + 2] = m[FREE_NODE]
                     m[FREE_NODE] = node
-                    m = _end(m, stage, number)
+                    _end(m, stage, number)
                     node = following
-        m = _dispatch(m)
+        _dispatch(m)

@@ -15,7 +15,7 @@ from archsim.program import TIME_LIMIT, Ints, Program
 # Header
 NOW, EVENTS, ENDED, TOP, HEAP_LEN, HEAP_AT, FREE_NODE, BUCKETS_AT, FREE_BUCKET = range(9)
 CACHE_AT, ZEROS_LEN, ZEROS_AT, STACK_LEN, STACK_AT, LIMIT, READY_AT, FINISH_AT = range(9, 17)
-FLOWS, FLOWS_AT, HEADER = 17, 18, 24
+FLOWS, FLOWS_AT, SLACK, HEADER = 17, 18, 19, 24
 
 # Resource record
 R_FREE, R_BASE, R_MASK, R_HEAD, R_LEN, R_TOUCHED, RESOURCE = 0, 1, 2, 3, 4, 5, 8
@@ -62,11 +62,11 @@ class Layout:
         return self.memory[at : at + width * self.count[kind]].reshape(-1, width)
 
 
-def lay_out(program: Program) -> Layout:
+def lay_out(program: Program, slack: int) -> Layout:
     """Put a Program into memory, ready to run.
 
     Services in progress are at most the servers there are, so their heap has a fixed size; queues
-    and slots grow at the top.
+    and slots grow at the top, where `slack` words are free when a tick begins.
     """
     resources, flows, stages = program.resources, program.flows, program.stages
     lanes, edges = len(program.lane_stages) - 1, len(program.edge_child)
@@ -122,7 +122,8 @@ def lay_out(program: Program) -> Layout:
     slot_at = place(int(FIRST_SLOTS * widths.sum()))
     header[TOP] = place.top
 
-    memory = np.zeros(place.top + 4096, np.int64)
+    header[SLACK] = slack
+    memory = np.zeros(place.top + slack, np.int64)
     memory[:HEADER] = header
     layout = Layout(memory, record_at, count)
     for at, addresses in lists.values():
