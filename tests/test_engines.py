@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from random_programs import programs
 
-from archsim.engine import run_program
+from archsim.engine import cache, fast, run_program
 from archsim.engine.activity import Activity, admission
 from archsim.engine.deadlock import DeadlockError
 from archsim.engine.fold import fold
@@ -251,3 +253,32 @@ def test_program_refuses_nonsense() -> None:
     b.depend(flow, flow, [5], name="too far")
     with pytest.raises(ProgramError, match="needs instance 7"):
         b.build()
+
+
+def test_compiled_code_is_kept_somewhere_even_without_a_writable_home(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(cache, "_writable", lambda folder: False)
+    cache.prepare_cache()
+    assert "archsim-" in os.environ["NUMBA_CACHE_DIR"]
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
+
+
+def test_a_tick_that_needs_more_memory_than_the_slack_starts_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """200 flows put a request each into one queue in the same tick."""
+    b = ProgramBuilder()
+    shared = b.resource("shared")
+    start = b.flow("start", 1)
+    b.lane()
+    b.stage(b.resource("timer"), 1)
+    for i in range(200):
+        flow = b.flow(f"f{i}", 2)
+        b.lane()
+        b.stage(shared, 1, beats=3)
+        b.depend(flow, start, [0], period=2, repeat=2, step=0)
+    program = b.build()
+    monkeypatch.setattr(fast, "FIRST_SLACK", 16)
+    assert run_program(program, "fast").same_as(run_program(program, "reference"))

@@ -1,0 +1,158 @@
+"""`archsim bench run`: what a user waits for, and both engines on the same Program."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+GOALS = {
+    "run ResNet-18": (5.0, 700.0),
+    "import archsim": (0.5, None),
+    "archsim --help": (0.7, None),
+}
+
+
+class CommandTime(BaseModel):
+    """A whole process: medians of wall seconds and of peak memory (MB) over the runs."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    runs: int
+    wall_s: float
+    peak_mb: float
+    goal_s: float | None = None
+    goal_mb: float | None = None
+
+
+class EngineTime(BaseModel):
+    """Both engines on one Program; equal: every finish time, wait, busy time and count is."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    services: int
+    reference_services_per_s: float
+    fast_services_per_s: float
+    ratio: float
+    equal: bool
+
+
+class RunBench(BaseModel):
+    """Result of `archsim bench run`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    commands: list[CommandTime]
+    engines: list[EngineTime]
+    resnet18_engine_s: float
+    resnet18_events_per_s: float
+    resnet18_services_per_s: float
+
+
+def run_bench(
+    arch: Path, workload: Path, runs: int = 5, progress: Callable[[str], None] | None = None
+) -> RunBench:
+    """Measure; a first run of each command warms the caches and is not counted."""
+    say = progress or (lambda text: None)
+    python = sys.executable
+    commands = {
+        "run ResNet-18": [python, "-m", "archsim", "run", str(arch), str(workload), "--json"],
+        "import archsim": [python, "-c", "import archsim"],
+        "archsim --help": [python, "-m", "archsim", "--help"],
+    }
+    times = []
+    for name, command in commands.items():
+        say(name)
+        samples = [_timed(command) for _ in range(runs + 1)][1:]
+        times.append(
+            CommandTime(
+                name=name,
+                runs=runs,
+                wall_s=statistics.median(wall for wall, _ in samples),
+                peak_mb=statistics.median(peak for _, peak in samples),
+                goal_s=GOALS[name][0],
+                goal_mb=GOALS[name][1],
+            )
+        )
+    say("both engines")
+    engines = [_engines(runs)]
+    say("ResNet-18 inside the engine")
+    seconds, events, services = _resnet_engine(arch, workload, runs)
+    return RunBench(
+        commands=times,
+        engines=engines,
+        resnet18_engine_s=seconds,
+        resnet18_events_per_s=events / seconds,
+        resnet18_services_per_s=services / seconds,
+    )
+
+
+def _timed(command: list[str]) -> tuple[float, float]:
+    """(wall seconds, peak resident MB) of one process."""
+    begun = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - begun
+    process.returncode = os.waitstatus_to_exitcode(status)
+    stderr = process.stderr.read().decode() if process.stderr else ""
+    if process.stderr:
+        process.stderr.close()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {stderr.strip()}")
+    scale = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KB here
+    return wall, usage.ru_maxrss * scale / 1e6
+
+
+def _engines(runs: int) -> EngineTime:
+    from archsim.bench.programs import contended
+    from archsim.engine import run_program
+
+    run_program(contended(4, 2), "fast")
+    program = contended(32, 40)
+    reference, fast = [], []
+    equal = True
+    for _ in range(runs):
+        begun = time.perf_counter()
+        truth = run_program(program, "reference")
+        reference.append(time.perf_counter() - begun)
+        equal = equal and run_program(program, "fast", fold_lock_step=False).same_as(truth)
+    large = contended(32, 2000)
+    for _ in range(runs):
+        begun = time.perf_counter()
+        run_program(large, "fast", fold_lock_step=False)
+        fast.append(time.perf_counter() - begun)
+    slow_rate = program.services() / statistics.median(reference)
+    fast_rate = large.services() / statistics.median(fast)
+    return EngineTime(
+        name="contended: 32 flows, 8 ADCs, 1 bus; 40 instances on reference, 2,000 on fast",
+        services=large.services(),
+        reference_services_per_s=slow_rate,
+        fast_services_per_s=fast_rate,
+        ratio=fast_rate / slow_rate,
+        equal=equal,
+    )
+
+
+def _resnet_engine(arch: Path, workload: Path, runs: int) -> tuple[float, int, int]:
+    from archsim.arch.load import load_arch
+    from archsim.engine import run_program
+    from archsim.mapping.lower import map_trace
+    from archsim.trace.load import load_trace
+
+    mapped = map_trace(load_arch(arch), load_trace(workload))
+    run_program(mapped.program)
+    samples = []
+    events = 0
+    for _ in range(runs):
+        begun = time.perf_counter()
+        events = run_program(mapped.program).events
+        samples.append(time.perf_counter() - begun)
+    return statistics.median(samples), events, mapped.program.services()
