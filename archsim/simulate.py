@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from archsim.arch.model import Architecture
     from archsim.engine.activity import Activity
-    from archsim.mapping.lower import Mapped, OperationInfo
+    from archsim.mapping.mapped import Mapped, OperationInfo
     from archsim.result import LayerResult, Result
     from archsim.trace.model import Trace
 

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from archsim.engine.activity import Activity, admission
-from archsim.mapping.lower import Mapped
+from archsim.mapping.mapped import Mapped
 
 
 def waits(mapped: Mapped, activity: Activity) -> list[str]:

@@ -2,73 +2,32 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
 
 import numpy as np
 
 from archsim.arch.model import Architecture
 from archsim.arch.pe import Roles, roles
 from archsim.components.base import Work, ceil_div
-from archsim.components.buffer import Buffer
-from archsim.components.bus import Bus
 from archsim.components.dram import Dram
 from archsim.components.register import Register
-from archsim.mapping.actions import ActionTable
 from archsim.mapping.buffers import credit_table
 from archsim.mapping.clock import choose_tick
 from archsim.mapping.floor import Lane, TilePart
 from archsim.mapping.graph import HOST, Feed, Operation, operations
+from archsim.mapping.mapped import Mapped, OperationInfo
 from archsim.mapping.needs import Need, unit_for
-from archsim.mapping.network import WHOLE, Network, Targets
+from archsim.mapping.network import WHOLE, Network
 from archsim.mapping.plan import Plan, plan
 from archsim.mapping.primitives import primitives
 from archsim.mapping.steering import targets, variants
 from archsim.mapping.tiling import PEShare
+from archsim.mapping.transport import TILE, Transport
 from archsim.mapping.writer import Writer
-from archsim.program import Program
 from archsim.trace import operators as op
 from archsim.trace.model import Trace
 
-TILE = "chip.tile"
-PE = "chip.tile.pe"
-
-
-@dataclass(frozen=True)
-class OperationInfo:
-    """What a pair of flows stands for.
-
-    layers: the layer and the activations fused behind it; part: path of the component that
-    computes; flows: ids of the computing flow and of the one that delivers its results; macs: of
-    one position; arrays: resource ids.
-    """
-
-    layers: tuple[str, ...]
-    part: str
-    flows: tuple[int, int]
-    positions: int
-    lanes: int
-    tiles: int
-    macs: int
-    arrays: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """A Program with what its ids mean; interval: seconds per inference that was aimed at."""
-
-    program: Program
-    tick: float
-    actions: ActionTable
-    operations: list[OperationInfo]
-    resource_part: list[str]
-    chips: int
-    arrays_total: int
-    interval: float
-    precision: tuple[int, int]  # weight and input bits of the trace
+PE = f"{TILE}.pe"
 
 
 def map_trace(
@@ -97,10 +56,7 @@ class _Lowering:
         self.network = Network(arch, placed.chips)
         periods = [p for part, _ in arch.parts().values() for p in part.periods()]
         self.writer = Writer(choose_tick([*periods, 1 / arch.clock]))
-        buffer, bus = arch.chip.tile.find(Buffer), arch.chip.tile.find(Bus)
-        assert buffer is not None and bus is not None  # checked when the chip was loaded
-        self.buffer_name, self.buffer = f"{TILE}.{buffer[0]}", buffer[1]
-        self.bus_name, self.bus = f"{TILE}.{bus[0]}", bus[1]
+        self.transport = Transport(arch, self.network, self.writer)
         self.infos: list[OperationInfo] = []
 
     def run(self) -> Mapped:
@@ -144,7 +100,7 @@ class _Lowering:
                 access = table[1].access(operation.channels * need.weight_bits)
                 parents = [self.writer.work(path, (), access)]
             whom = targets(self.plan, operation, variant, count, WHOLE)
-            self._deliver(HOST, need.result_bits, whom, parents)
+            self.transport.deliver(HOST, need.result_bits, whom, parents)
         self._info(operation, path, (flow, flow), [])
 
     def _compute(self, operation: Operation, need: Need) -> None:
@@ -158,7 +114,7 @@ class _Lowering:
                     self._tile_product(need, part, pes, arrays)
                 else:
                     self._tile_function(need, part)
-        part_path = self.buffer_name
+        part_path = self.transport.buffer_path
         if need.weights is not None:
             part_path = f"{PE}.{self.pe.names['array']}"
         elif need.unit is not None:
@@ -188,7 +144,7 @@ class _Lowering:
             for part, ends in leaving:
                 ends = self._leave(operation, need, part, ends)
                 whom = targets(self.plan, operation, variant, count, part.slice.span)
-                self._deliver(part.tile, need.result_bits, whom, ends)
+                self.transport.deliver(part.tile, need.result_bits, whom, ends)
 
     def _leave(
         self, operation: Operation, need: Need, part: TilePart, ends: list[int]
@@ -205,8 +161,7 @@ class _Lowering:
         self.writer.layer = operation.name
         bits = ceil_div(need.result_bits, part.slice.parts)
         if need.weights is None:
-            bus = self.bus.transfer(bits)
-            ends = [self.writer.work(self.bus_name, (part.tile,), bus, ends)]
+            ends = [self.transport.to_bus(part.tile, bits, ends)]
         found_register = self.arch.chip.tile.find(Register, side="output")
         if found_register is not None:
             path = f"{TILE}.{found_register[0]}"
@@ -219,25 +174,21 @@ class _Lowering:
     ) -> None:
         """Fetch a tile's share of the input vector and multiply it in the tile's PEs."""
         inputs = {a.inputs: a.rows for pe in pes for a in pe.arrays}
-        fetched = self._fetch(part.tile, sum(inputs.values()) * need.input_bits)
+        fetched = self.transport.fetch(part.tile, sum(inputs.values()) * need.input_bits)
         for number, pe in zip(part.pes, pes, strict=True):
             self._pe_product(part.tile, number, pe, need, fetched, arrays)
 
     def _tile_function(self, need: Need, part: TilePart) -> None:
         """Fetch the operands of a digital operation and run it on the tile's unit."""
         parents = [
-            self._fetch(part.tile, ceil_div(bits, need.shards)) for bits in need.reads.values()
+            self.transport.fetch(part.tile, ceil_div(bits, need.shards))
+            for bits in need.reads.values()
         ]
         if need.unit is not None:
             name, unit = need.unit
             share = {k: v / need.shards for k, v in need.work.items()}
             work = unit.compute(share)
             self.writer.work(f"{TILE}.{name}", (part.tile,), work, parents)
-
-    def _fetch(self, tile: int, bits: int) -> int:
-        """Read from the tile's buffer and move over its bus."""
-        read = self.writer.work(self.buffer_name, (tile,), self.buffer.access(bits))
-        return self.writer.work(self.bus_name, (tile,), self.bus.transfer(bits), [read])
 
     def _pe_product(
         self, tile: int, pe: int, share: PEShare, need: Need, fetched: int, arrays: list[int]
@@ -313,10 +264,10 @@ class _Lowering:
             here = Counter(array.outputs for array in pe.arrays)
             for group, width in pe.widths.items():
                 bits += width * need.input_bits * (1 if here[group] == sums[group] else 2)
-        sent = self.writer.work(self.bus_name, (part.tile,), self.bus.transfer(bits))
+        sent = self.transport.to_bus(part.tile, bits)
         if part.tile == lane.home:
             return sent
-        arrived = self._send(part.tile, frozenset([(lane.home, WHOLE)]), bits, [sent])
+        arrived = self.transport.send(part.tile, frozenset([(lane.home, WHOLE)]), bits, [sent])
         return arrived[lane.home][0]
 
     def _merge(
@@ -334,53 +285,6 @@ class _Lowering:
         name, unit = found
         work = unit.compute({"add": adds})
         return [self.writer.work(f"{TILE}.{name}", (lane.home,), work, ends)]
-
-    # --- transfers -----------------------------------------------------------------------
-
-    def _deliver(self, source: int, bits: int, whom: Targets, parents: Sequence[int]) -> None:
-        """Send (parts of) a vector of `bits` to the buffers of all who need it."""
-        arrived = self._send(source, whom, bits, parents)
-        for tile, (end, share) in sorted(arrived.items()):
-            if tile == HOST and end >= 0:
-                continue
-            write = self.buffer.access(math.ceil(bits * share))
-            place = source if tile == HOST else tile  # without a link the host reads the buffer
-            after = parents if end < 0 else [end]
-            self.writer.work(self.buffer_name, (place,), write, after)
-
-    def _send(
-        self, source: int, whom: Targets, bits: int, parents: Sequence[int]
-    ) -> dict[int, tuple[int, Fraction]]:
-        """Stages of a message along a multicast tree.
-
-        For each tile the last stage before it (-1: it was there already) and its share of `bits`.
-        """
-        network, writer = self.network, self.writer
-        tree = network.tree(source, whom)
-        stages: list[int] = []
-        for link, before, share in zip(tree.links, tree.parents, tree.share, strict=True):
-            carried = math.ceil(bits * share)
-            if link[0] == "off":
-                assert network.link is not None
-                path, servers = f"chip.{network.link_name}", network.link.links
-                beats, work = 1, network.link.transfer(carried)
-            else:
-                assert network.router is not None
-                path, servers = f"chip.{network.router_name}", 1
-                beats, work = network.router.packets(carried)
-            stages.append(
-                writer.stage(
-                    writer.resource(path, *link, servers=servers),
-                    work.period,
-                    [(path, action, amount) for action, amount in work.actions.items()],
-                    cycles=work.cycles,
-                    beats=beats,
-                    parents=parents if before < 0 else [stages[before]],
-                )
-            )
-        return {
-            tile: (stages[at] if at >= 0 else -1, share) for tile, (at, share) in tree.leaf.items()
-        }
 
     # --- dependencies --------------------------------------------------------------------
 

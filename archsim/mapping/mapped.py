@@ -1,0 +1,42 @@
+"""What mapping hands on: a Program, and what its ids stand for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archsim.mapping.actions import ActionTable
+from archsim.program import Program
+
+
+@dataclass(frozen=True)
+class OperationInfo:
+    """What a pair of flows stands for.
+
+    layers: the layer and the activations fused behind it; part: path of the component that
+    computes; flows: ids of the computing flow and of the one that delivers its results; macs: of
+    one position; arrays: resource ids.
+    """
+
+    layers: tuple[str, ...]
+    part: str
+    flows: tuple[int, int]
+    positions: int
+    lanes: int
+    tiles: int
+    macs: int
+    arrays: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A Program with what its ids mean; interval: seconds per inference that was aimed at."""
+
+    program: Program
+    tick: float
+    actions: ActionTable
+    operations: list[OperationInfo]
+    resource_part: list[str]
+    chips: int
+    arrays_total: int
+    interval: float
+    precision: tuple[int, int]  # weight and input bits of the trace
