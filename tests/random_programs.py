@@ -24,28 +24,38 @@ def programs(draw: st.DrawFn, max_flows: int = 5, max_instances: int = 9) -> Pro
         for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
             builder.lane()
             stages: list[int] = []
-            for _ in range(draw(st.integers(1, 5))):
+            chained = draw(st.booleans())  # a shared head and private stages: can be merged
+            for _ in range(draw(st.integers(1, 6))):
                 slope = draw(st.sampled_from([0, 0, 0, 1, -1]))
                 service = draw(small) + (instances if slope < 0 else 0)
                 parents = draw(st.lists(st.sampled_from(stages), max_size=2)) if stages else []
                 private = draw(st.booleans())
+                beats, hold = draw(st.integers(1, 5)), draw(st.booleans())
+                if chained:
+                    service, private = service + 1, bool(stages)
+                    beats = beats if stages else 1
+                    parents = parents or stages[-1:]
                 resource = (
                     builder.resource(f"p{flow}.{len(stages)}")
                     if private
                     else draw(st.sampled_from(resources))
                 )
-                stages.append(
-                    builder.stage(
-                        resource,
-                        service,
-                        beats=draw(st.integers(1, 5)),
-                        slope=slope,
-                        hold=draw(st.booleans()),
-                        action=draw(st.integers(-1, 3)),
-                        count=draw(small),
-                        parents=parents,
+                copies = draw(st.integers(1, 3)) if private else 1  # arrays in lock-step
+                for copy in range(copies):
+                    if copy:
+                        resource = builder.resource(f"p{flow}.{len(stages)}")
+                    stages.append(
+                        builder.stage(
+                            resource,
+                            service,
+                            beats=beats,
+                            slope=slope,
+                            hold=hold,
+                            action=draw(st.integers(-1, 3)),
+                            count=draw(small),
+                            parents=parents,
+                        )
                     )
-                )
     for child in range(len(sizes)):
         for _ in range(draw(st.integers(0, 2))):
             parent = draw(st.integers(0, len(sizes) - 1))

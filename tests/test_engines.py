@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 import numpy as np
@@ -12,7 +13,7 @@ from random_programs import programs
 from archsim.engine import cache, fast, run_program
 from archsim.engine.activity import Activity, admission
 from archsim.engine.deadlock import DeadlockError
-from archsim.engine.fold import fold
+from archsim.engine.fold import fold as fold_program
 from archsim.program import Program, ProgramBuilder, ProgramError
 
 
@@ -24,12 +25,12 @@ def outcome(program: Program, engine: str, **options: bool) -> Activity | str:
         return "deadlock"
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(programs())
 def test_engines_agree_on_random_programs(program: Program) -> None:
     truth = outcome(program, "reference")
-    for fold_lock_step in (False, True):
-        fast = outcome(program, "fast", fold_lock_step=fold_lock_step)
+    for fold, merge in itertools.product((False, True), repeat=2):
+        fast = outcome(program, "fast", fold_lock_step=fold, merge_beats=merge)
         if isinstance(truth, str) or isinstance(fast, str):
             assert truth == fast
         else:
@@ -228,7 +229,7 @@ def test_fold_keeps_one_of_many_lock_step_arrays() -> None:
         ends.append(b.stage(b.resource(f"adc{i}"), 10, beats=8, parents=[read]))
     b.stage(bus, 2, parents=ends)
     program = b.build()
-    smaller, twin = fold(program)
+    smaller, twin = fold_program(program)
     assert smaller.stages == 4
     assert set(twin.tolist()) == {0, 1, 2, 3}
     assert both(b).same_as(run_program(program, "fast", fold_lock_step=False))

@@ -16,12 +16,13 @@ def run_program(
     progress: Callable[[int, int], None] | None = None,
     *,
     fold_lock_step: bool = True,
+    merge_beats: bool = True,
 ) -> Activity:
     """Run a Program on the named engine; `progress(finished, total)` counts flow instances."""
     if engine == "fast":
         from archsim.engine.fast import run_fast
 
-        return run_fast(program, progress, fold_lock_step=fold_lock_step)
+        return run_fast(program, progress, fold_lock_step=fold_lock_step, merge_beats=merge_beats)
     if engine == "reference":
         from archsim.engine.reference import run_reference
 

@@ -37,17 +37,28 @@ def diagnose(
             name = program.resource_names[resource]
             text = f"waits for resource {name}, held by"
             blocked.setdefault(flow, []).append((holder, text))
-    for edge in range(len(program.edge_child)):
-        child, parent = int(program.edge_child[edge]), int(program.edge_parent[edge])
-        pending = np.arange(finished[child], program.flow_instances[child], dtype=np.int64)
-        unmet = program.needed(edge, pending) >= finished[parent]
-        if len(pending) and unmet.any():
-            instance = int(pending[int(np.argmax(unmet))])
+    for child in range(program.flows):
+        instance, edges = _next_blocked(program, finished, child)
+        for edge in edges:
+            parent = int(program.edge_parent[edge])
             need = int(program.needed(edge, np.asarray([instance]))[0])
             label = program.edge_names[edge] or f"edge {edge}"
             text = f"instance {instance} needs instance {need} ({label}) of"
             blocked.setdefault(child, []).append((parent, text))
     return DeadlockError(_cycle(program, blocked))
+
+
+def _next_blocked(program: Program, finished: Ints, flow: int) -> tuple[int, list[int]]:
+    """The first instance of a flow that may not start, and the edges that keep it from it."""
+    pending = np.arange(finished[flow], program.flow_instances[flow], dtype=np.int64)
+    unmet = {
+        int(edge): program.needed(int(edge), pending) >= finished[program.edge_parent[edge]]
+        for edge in np.flatnonzero(program.edge_child == flow)
+    }
+    first = [int(np.argmax(waits)) for waits in unmet.values() if waits.any()]
+    if not first:
+        return -1, []
+    return int(pending[min(first)]), [e for e, waits in unmet.items() if waits[min(first)]]
 
 
 def _cycle(program: Program, blocked: dict[int, list[tuple[int, str]]]) -> list[str]:

@@ -16,17 +16,20 @@ import numpy as np
 from numba import njit
 
 from archsim.engine.memory import (
-    CACHE, CACHE_AT, DONE, ENDED, ENTRY, EVENTS, E_CHILD, E_NEED, E_PARENT, E_PERIOD, E_REPEAT,
-    E_STEP, E_TABLE, FINISH_AT, FLOW, FLOWS, FLOWS_AT, FREE_BUCKET, FREE_NODE, F_ADMITTED,
-    F_FINISHED, F_FIRST, F_IN, F_INSTANCES, F_IN_AT, F_LANE, F_LANES, F_OUT, F_OUT_AT, F_START,
-    HEAP_AT, HEAP_LEN, LANE, LIMIT, L_BASE, L_FLOW, L_MADE, L_MASK, L_NUMBER, L_OLDEST, L_OPEN,
-    L_ROOTS, L_ROOTS_AT, L_STAGES, L_WIDTH, NOW, Q_END, Q_NEXT, Q_NUMBER, Q_READY, Q_STAGE,
-    READY, READY_AT, R_BASE, R_FREE, R_HEAD, R_LEN, R_MASK, R_TOUCHED, SLACK, STACK_AT,
-    STACK_LEN, STARTED, S_BEATS, S_CHILDREN, S_CHILDREN_AT, S_FLOW, S_HOLD, S_LANE, S_LOCAL,
-    S_PARENTS, S_PARENTS_AT, S_RESOURCE, S_SERVICE, S_SLOPE, S_WAIT, TOP, ZEROS_AT, ZEROS_LEN,
+    ALONE, CACHE, CACHE_AT, DONE, ENDED, ENTRY, EVENTS, E_CHILD, E_NEED, E_PARENT, E_PERIOD,
+    E_REPEAT, E_STEP, E_TABLE, FINISH_AT, FLOW, FLOWS, FLOWS_AT, FREE_BUCKET, FREE_NODE,
+    F_ADMITTED, F_FINISHED, F_FIRST, F_IN, F_INSTANCES, F_IN_AT, F_LANE, F_LANES, F_OUT,
+    F_OUT_AT, F_START, HEAP_AT, HEAP_CAP, HEAP_LEN, LANE, LIMIT, L_BASE, L_FLOW, L_MADE, L_MASK,
+    L_NUMBER, L_OLDEST, L_OPEN, L_ROOTS, L_ROOTS_AT, L_STAGES, L_WIDTH, NODE, NOW, Q_END,
+    Q_NEXT, Q_NUMBER, Q_READY, Q_STAGE, READY, READY_AT, R_BASE, R_FREE, R_HEAD, R_LEN, R_MASK,
+    R_TOUCHED, SLACK, STACK_AT, STACK_LEN, STARTED, S_BEATS, S_CHILDREN, S_CHILDREN_AT, S_ENTRY,
+    S_FLOW, S_FREE_AT, S_HOLD, S_LANE, S_LOCAL, S_MEMBERS, S_MEMBERS_AT, S_MERGED, S_PARENTS,
+    S_PARENTS_AT, S_RESOURCE, S_SERVICE, S_SLOPE, S_TIMES_AT, S_WAIT, TOP, VISIBLE, ZEROS_AT,
+    ZEROS_LEN,
 )  # fmt: skip
 
 RUNNING, FINISHED, OVERFLOW = 0, 1, 2
+MORE = 64  # records added to an empty free list
 
 
 @njit(cache=True)
@@ -199,8 +202,29 @@ def _admit(m, flow):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _more(m, head, width, link):  # type: ignore[no-untyped-def]
+    """Add records to an empty free list."""
+    at = _reserve(m, MORE * width)
+    for i in range(MORE):
+        m[at + i * width + link] = at + (i + 1) * width if i + 1 < MORE else -1
+    m[head] = at
+
+
+@njit(cache=True)
+def _grow_heap(m):  # type: ignore[no-untyped-def]
+    cap = m[HEAP_CAP]
+    at = _reserve(m, 4 * cap)
+    for i in range(2 * cap):
+        m[at + i] = m[m[HEAP_AT] + i]
+    m[HEAP_AT] = at
+    m[HEAP_CAP] = 2 * cap
+
+
+@njit(cache=True)
 def _schedule(m, time, stage, number):  # type: ignore[no-untyped-def]
     """Put the end of a service into the bucket of its time, or a new bucket into the heap."""
+    if m[FREE_NODE] < 0:
+        _more(m, FREE_NODE, NODE, NODE - 1)
     node = m[FREE_NODE]
     m[FREE_NODE] = m[node + 2]
     m[node] = stage
@@ -211,6 +235,10 @@ def _schedule(m, time, stage, number):  # type: ignore[no-untyped-def]
         m[node + 2] = m[bucket]
         m[bucket] = node
         return
+    if m[FREE_BUCKET] < 0:
+        _more(m, FREE_BUCKET, 1, 0)
+    if m[HEAP_LEN] == m[HEAP_CAP]:
+        _grow_heap(m)
     bucket = m[FREE_BUCKET]
     m[FREE_BUCKET] = m[bucket]
     m[node + 2] = -1
@@ -340,6 +368,40 @@ def _finish(m, flow, instance):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
+def _work_out(m, head, slot, number):  # type: ignore[no-untyped-def]
+    """All beats of the group below a stage that has ended (archsim.engine.merge)."""
+    now, lane = m[NOW], m[head + S_LANE]
+    instance = number * m[m[head + S_FLOW] + F_LANES] + m[lane + L_NUMBER]
+    for i in range(m[head + S_MEMBERS_AT], m[head + S_MEMBERS_AT] + m[head + S_MEMBERS]):
+        stage = m[i]
+        beats, times = m[stage + S_BEATS], m[stage + S_TIMES_AT]
+        service = m[stage + S_SERVICE] + m[stage + S_SLOPE] * instance
+        free, waited = m[stage + S_FREE_AT], 0
+        parents = m[stage + S_PARENTS_AT]
+        for beat in range(beats):
+            ready = now
+            if m[stage + S_ENTRY] == 0:
+                for k in range(parents, parents + m[stage + S_PARENTS]):
+                    needed = m[m[k] + S_BEATS]
+                    if needed == beats:
+                        needed = beat + 1
+                    elif beats > 1:
+                        needed = ((beat + 1) * needed + beats - 1) // beats
+                    ready = max(ready, m[m[m[k] + S_TIMES_AT] + needed - 1])
+            start = max(ready, free)
+            if beat == 0 or m[stage + S_HOLD] == 0:
+                waited += start - ready
+            free = start + service
+            m[times + beat] = free
+        m[stage + S_FREE_AT] = free
+        m[stage + S_WAIT] += waited
+        if m[stage + S_MERGED] == VISIBLE:
+            m[EVENTS] += 1
+            m[slot + m[stage + S_LOCAL] + DONE] = beats - 1  # its one event brings the last
+            _schedule(m, free, stage, number)
+
+
+@njit(cache=True)
 def _end(m, stage, number):  # type: ignore[no-untyped-def]
     """A beat ends: free its server and make the children's beats ready."""
     lane, flow = m[stage + S_LANE], m[stage + S_FLOW]
@@ -349,7 +411,9 @@ def _end(m, stage, number):  # type: ignore[no-untyped-def]
     m[own + DONE] = done
     last = done == m[stage + S_BEATS]
     goes_on = 0  # a stage that holds its server and has its next beat ready
-    if m[stage + S_HOLD] == 0 or last:
+    if m[stage + S_MERGED] != ALONE:
+        pass
+    elif m[stage + S_HOLD] == 0 or last:
         resource = m[stage + S_RESOURCE]
         m[resource + R_FREE] += 1
         if m[resource + R_LEN] > 0:
@@ -372,6 +436,8 @@ def _end(m, stage, number):  # type: ignore[no-untyped-def]
             elif m[at + STARTED] > 0 and m[at + DONE] == m[at + STARTED]:
                 _serve(m, child, number)  # its held server was idle
     if last:
+        if m[stage + S_MEMBERS] > 0:
+            _work_out(m, stage, slot, number)
         m[slot] -= 1
         if m[slot] == 0:
             _finish(m, flow, number * m[flow + F_LANES] + m[lane + L_NUMBER])

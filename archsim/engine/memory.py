@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from archsim.engine.merge import Groups
 from archsim.program import TIME_LIMIT, Ints, Program
 
 # Header
 NOW, EVENTS, ENDED, TOP, HEAP_LEN, HEAP_AT, FREE_NODE, BUCKETS_AT, FREE_BUCKET = range(9)
 CACHE_AT, ZEROS_LEN, ZEROS_AT, STACK_LEN, STACK_AT, LIMIT, READY_AT, FINISH_AT = range(9, 17)
-FLOWS, FLOWS_AT, SLACK, HEADER = 17, 18, 19, 24
+FLOWS, FLOWS_AT, SLACK, HEAP_CAP, HEADER = 17, 18, 19, 20, 24
 
 # Resource record
 R_FREE, R_BASE, R_MASK, R_HEAD, R_LEN, R_TOUCHED, RESOURCE = 0, 1, 2, 3, 4, 5, 8
@@ -30,7 +31,10 @@ L_MADE, L_OPEN, L_OLDEST, LANE = 8, 9, 10, 12
 
 # Stage record
 S_RESOURCE, S_BEATS, S_SERVICE, S_SLOPE, S_HOLD, S_LANE, S_FLOW, S_LOCAL = range(8)
-S_PARENTS, S_PARENTS_AT, S_CHILDREN, S_CHILDREN_AT, S_WAIT, STAGE = 8, 9, 10, 11, 12, 13
+S_PARENTS, S_PARENTS_AT, S_CHILDREN, S_CHILDREN_AT, S_WAIT = 8, 9, 10, 11, 12
+S_MEMBERS, S_MEMBERS_AT = 13, 14  # of the group that a stage heads
+S_MERGED, S_ENTRY, S_FREE_AT, S_TIMES_AT, STAGE = 15, 16, 17, 18, 19
+ALONE, INNER, VISIBLE = 0, 1, 2  # S_MERGED: outside groups, inside, inside with an event at its end
 
 # Edge record
 E_CHILD, E_PARENT, E_PERIOD, E_STEP, E_REPEAT, E_TABLE, E_NEED, EDGE = 0, 1, 2, 3, 4, 5, 6, 7
@@ -62,11 +66,10 @@ class Layout:
         return self.memory[at : at + width * self.count[kind]].reshape(-1, width)
 
 
-def lay_out(program: Program, slack: int) -> Layout:
+def lay_out(program: Program, groups: Groups, slack: int) -> Layout:
     """Put a Program into memory, ready to run.
 
-    Services in progress are at most the servers there are, so their heap has a fixed size; queues
-    and slots grow at the top, where `slack` words are free when a tick begins.
+    Queues, slots and the heap grow at the top, where `slack` words are free when a tick begins.
     """
     resources, flows, stages = program.resources, program.flows, program.stages
     lanes, edges = len(program.lane_stages) - 1, len(program.edge_child)
@@ -77,8 +80,16 @@ def lay_out(program: Program, slack: int) -> Layout:
     services = int(np.minimum(program.resource_servers, most).sum()) + 1
     in_ptr, in_edges = grouped(program.edge_child, flows)
     out_ptr, out_edges = grouped(program.edge_parent, flows)
-    child_ptr, by_parent = grouped(program.parents, stages)
-    children = np.repeat(np.arange(stages), np.diff(program.parent_ptr))[by_parent]
+    below = np.repeat(np.arange(stages), np.diff(program.parent_ptr))
+    outside = groups.head[below] < 0  # members hear of their parents through their group
+    child_ptr, by_parent = grouped(program.parents[outside], stages)
+    children = below[outside][by_parent]
+    member_ptr, by_head = grouped(np.where(groups.head < 0, stages, groups.head), stages + 1)
+    members = by_head[: member_ptr[stages]]
+    entry = np.zeros(stages, np.int64)
+    entry[below[program.parents == groups.head[below]]] = 1
+    merged = np.where(groups.head < 0, ALONE, np.where(groups.visible, VISIBLE, INNER))
+    scratch = np.where(groups.head < 0, 0, program.stage_beats)
     roots = np.flatnonzero(np.diff(program.parent_ptr) == 0)
     root_ptr = np.searchsorted(roots, program.lane_stages)
     lane_flow = np.repeat(np.arange(flows), np.diff(program.flow_lanes))
@@ -101,6 +112,7 @@ def lay_out(program: Program, slack: int) -> Layout:
         for name, values, base, width in (
             ("parents", program.parents, stage_at, STAGE),
             ("children", children, stage_at, STAGE),
+            ("members", members, stage_at, STAGE),
             ("roots", roots, stage_at, STAGE),
             ("in", in_edges, edge_at, EDGE),
             ("out", out_edges, edge_at, EDGE),
@@ -112,7 +124,8 @@ def lay_out(program: Program, slack: int) -> Layout:
     header[LIMIT] = TIME_LIMIT
     header[READY_AT] = place(instances)
     header[FINISH_AT] = place(instances)
-    header[HEAP_AT] = place(2 * services)
+    times_at = place(int(scratch.sum()))
+    header[HEAP_AT], header[HEAP_CAP] = place(2 * services), services
     nodes_at = place(NODE * services)
     header[BUCKETS_AT] = place(services)
     header[CACHE_AT] = place(2 * CACHE)
@@ -160,7 +173,7 @@ def lay_out(program: Program, slack: int) -> Layout:
         {
             L_FLOW: flow_at + FLOW * lane_flow,
             L_NUMBER: np.arange(lanes) - program.flow_lanes[lane_flow],
-            L_STAGES: lane_stages,
+            L_STAGES: lane_stages - np.bincount(stage_lane[merged == INNER], minlength=lanes),
             L_WIDTH: widths,
             L_ROOTS: np.diff(root_ptr),
             L_ROOTS_AT: lists["roots"][0] + root_ptr[:-1],
@@ -185,6 +198,11 @@ def lay_out(program: Program, slack: int) -> Layout:
             S_PARENTS_AT: lists["parents"][0] + program.parent_ptr[:-1],
             S_CHILDREN: np.diff(child_ptr),
             S_CHILDREN_AT: lists["children"][0] + child_ptr[:-1],
+            S_MEMBERS: np.diff(member_ptr)[:stages],
+            S_MEMBERS_AT: lists["members"][0] + member_ptr[:stages],
+            S_MERGED: merged,
+            S_ENTRY: entry,
+            S_TIMES_AT: times_at + np.cumsum(scratch) - scratch,
         },
     )
     fill(

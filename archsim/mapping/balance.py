@@ -28,7 +28,8 @@ def best_interval(arch: Architecture, needs: list[Need], ops: list[Operation], c
     if not loads:
         return max(floor, *(n.operation.positions * n.seconds for n in needs))
     candidates = sorted(
-        {count * seconds / k for _, count, seconds in loads for k in range(1, count + 1)} | {floor}
+        {count * seconds / k for _, count, seconds in loads for k in range(1, count + 1)}
+        | ({floor} - {0.0})  # no network, no floor
     )
 
     def fits(interval: float) -> bool:

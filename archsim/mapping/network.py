@@ -12,13 +12,14 @@ from archsim.arch.model import Architecture
 from archsim.components.base import ceil_div
 from archsim.components.mesh_router import MeshRouter
 from archsim.components.offchip_link import OffchipLink
+from archsim.errors import InputError
 from archsim.mapping.graph import HOST
 
 # A link of the network: ("mesh", chip, from, to), ("up" | "down", chip, tile), ("off", chip)
 Link = tuple[str | int, ...]
 
 
-class NoRoute(ValueError):
+class NoRoute(InputError):
     """Two places that nothing connects; says which component is missing."""
 
 
@@ -159,14 +160,14 @@ class Network:
     def _off(self, chip: int) -> list[Link]:
         if self.link is None:
             if self.chips > 1:
-                raise NoRoute("several chips need a component of kind: offchip_link in the chip")
+                raise NoRoute("several chips need a component of kind: offchip_link in the chip.")
             return []  # the host writes and reads the buffer directly
         return [("off", chip)]
 
     def _mesh(self, chip: int, start: int, goal: int) -> list[Link]:
         if self.router is None:
             if self.tiles_per_chip > 1:
-                raise NoRoute("several tiles need a component of kind: mesh_router in the chip")
+                raise NoRoute("several tiles need a component of kind: mesh_router in the chip.")
             return []
         links: list[Link] = []
         (x, y), (to_x, to_y) = self.place(start), self.place(goal)

@@ -11,7 +11,7 @@ from archsim.mapping.clock import ticks
 from archsim.program import ProgramBuilder
 
 MOST_BEATS = 8  # pieces that a long transfer is cut into, so that the next step can start early
-LONG = 64  # cycles
+LONG = 128  # cycles; at ISAAC's 1.2 GHz about one array read
 
 
 def beats_of(cycles: int) -> int:
