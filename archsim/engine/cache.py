@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import tempfile
 from pathlib import Path
+from types import ModuleType
+
+
+def load_kernel() -> ModuleType:
+    """The compiled kernel; code that was compiled for another memory layout is dropped first."""
+    prepare_cache()
+    from archsim.engine import kernel, memory  # importing Numba takes 0.3 s
+
+    if kernel.stamp() != memory.STAMP:
+        for function in vars(kernel).values():
+            if hasattr(function, "py_func"):
+                function._cache.flush()
+        kernel = importlib.reload(kernel)
+    return kernel
 
 
 def prepare_cache() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from archsim.engine import memory as mem
 from archsim.engine.activity import Activity
-from archsim.engine.cache import prepare_cache
+from archsim.engine.cache import load_kernel
 from archsim.engine.deadlock import diagnose
 from archsim.engine.fold import fold
 from archsim.engine.merge import find_groups, no_groups
@@ -32,9 +32,7 @@ def run_fast(
     out private groups of stages at once (archsim.engine.merge). Both are exact.
     Raises DeadlockError if it gets stuck, OverflowError past the time limit.
     """
-    prepare_cache()
-    from archsim.engine import kernel  # importing Numba takes 0.3 s
-
+    kernel = load_kernel()
     smaller, twin = fold(program) if fold_lock_step else (program, np.arange(program.stages))
     groups = find_groups(smaller) if merge_beats else no_groups(smaller)
     total = int(program.flow_instances.sum())

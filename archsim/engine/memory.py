@@ -6,7 +6,9 @@ calls cheap and a record in one or two cache lines.
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -48,6 +50,9 @@ CACHE = 1024  # recent end times, to put services that end together into one buc
 NODE = 3  # stage, instance of the lane, next node of the bucket
 FIRST_SLOTS, FIRST_QUEUE = 2, 4  # initial capacities, powers of two
 
+
+# Compiled code has these numbers built in; Numba does not notice when this file alone changes.
+STAMP = zlib.crc32(Path(__file__).read_bytes())
 
 WIDTH = {"resource": RESOURCE, "flow": FLOW, "lane": LANE, "stage": STAGE, "edge": EDGE}
 

@@ -11,7 +11,6 @@ from archsim.components.mesh_router import MeshRouter
 from archsim.components.offchip_link import OffchipLink
 from archsim.mapping.graph import Operation
 from archsim.mapping.needs import Need, shard_count
-from archsim.mapping.steering import one_to_one
 
 ROUNDING = 1e-9
 
@@ -56,7 +55,7 @@ def _stream_seconds(arch: Architecture, need: Need, ops: list[Operation]) -> flo
         producer = ops[feed.producer]
         bits = producer.channels * need.input_bits
         router, link = arch.chip.find(MeshRouter), arch.chip.find(OffchipLink)
-        if router is not None and need.weights is not None and not one_to_one(feed):
+        if router is not None and need.weights is not None and not feed.one_to_one:
             packets, work = router[1].packets(bits)
             seconds = max(seconds, producer.positions * packets * work.seconds)
         if link is not None and producer.off_chip:
@@ -113,7 +112,7 @@ def _leader(need: Need, needs: list[Need]) -> int:
     operation = need.operation
     feed = operation.feeds[0]
     producer = needs[feed.producer]
-    if producer.leader >= 0 and one_to_one(feed):
+    if producer.leader >= 0 and feed.one_to_one:
         leader = needs[producer.leader]
         same = leader.operation.positions == operation.positions
         if same and need.most_shards % leader.most_shards == 0:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from archsim.trace import operators as op
 from archsim.trace.layer import LayerBase, TensorShape, channels, positions
 from archsim.trace.model import Trace
@@ -19,6 +21,15 @@ class Feed:
     producer: int
     which: int
     reach: Reach
+
+    @property
+    def one_to_one(self) -> bool:
+        """True if output position n needs input position n alone."""
+        positions = np.arange(len(self.reach.last))
+        return bool(
+            np.array_equal(self.reach.first, positions)
+            and np.array_equal(self.reach.last, positions)
+        )
 
 
 @dataclass

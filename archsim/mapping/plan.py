@@ -13,7 +13,6 @@ from archsim.mapping.buffers import least_buffers
 from archsim.mapping.floor import Floor, Lane, NoRoom
 from archsim.mapping.graph import Feed, Operation
 from archsim.mapping.needs import Need, needs_of, shard_count
-from archsim.mapping.steering import one_to_one
 from archsim.mapping.tiling import tile_shards
 from archsim.trace.model import Trace
 
@@ -188,7 +187,7 @@ def _buffer_bits(
 ) -> int:
     """Bits that each tile of an operation buffers of one input."""
     positions = slots[need.operation.index, feed.which]
-    if need.lanes > 1 and one_to_one(feed):  # a lane gets only the positions it works on
+    if need.lanes > 1 and feed.one_to_one:  # a lane gets only the positions it works on
         positions = ceil_div(positions, need.lanes) + 1
     return positions * ceil_div(ops[feed.producer].channels * need.input_bits, need.shards)
 

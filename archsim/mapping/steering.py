@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from archsim.mapping.floor import Lane
-from archsim.mapping.graph import HOST, Feed, Operation
+from archsim.mapping.graph import HOST, Operation
 from archsim.mapping.network import WHOLE, Span, Targets, overlap
-
-if TYPE_CHECKING:
-    from archsim.mapping.plan import Plan
+from archsim.mapping.plan import Plan
 
 MOST_VARIANTS = 256  # lanes of a result flow; beyond it every lane gets every position
-
-
-def one_to_one(feed: Feed) -> bool:
-    """True if output position n needs input position n alone."""
-    positions = np.arange(len(feed.reach.last))
-    return bool(
-        np.array_equal(feed.reach.first, positions) and np.array_equal(feed.reach.last, positions)
-    )
 
 
 def steered(plan: Plan, consumer: int, producer: int) -> bool:
     """True if each lane of the consumer gets only the positions that it works on."""
     feeds = [f for f in plan.operations[consumer].feeds if f.producer == producer]
     same = plan.operations[consumer].positions == plan.operations[producer].positions
-    return same and all(one_to_one(f) for f in feeds) and len(plan.lanes[consumer]) > 1
+    return same and all(f.one_to_one for f in feeds) and len(plan.lanes[consumer]) > 1
 
 
 def variants(plan: Plan, operation: Operation) -> int:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from archsim.atomic import write_text
 from archsim.documents import Document, load_document, validate
 from archsim.errors import InputError, nearest
 from archsim.trace.layer import ShapeError, TensorShape
@@ -51,22 +50,7 @@ def save_trace(trace: Trace, path: str | Path) -> None:
     data = trace.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
     data["layers"] = [_in_reading_order(layer) for layer in data["layers"]]
     text = "{\n" + ",\n".join(_json_field(key, value) for key, value in data.items()) + "\n}\n"
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=path.name, suffix=".tmp", delete=False, encoding="utf-8"
-        ) as file:
-            temporary = file.name
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise InputError(
-            f"cannot write the trace: {reason}.", str(path), "Choose a folder that can be written."
-        ) from None
+    write_text(path, text)
 
 
 def _in_reading_order(layer: dict[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from archsim.atomic import write_text
 from archsim.errors import InputError
 from archsim.trace.model import Trace
 
@@ -29,23 +28,7 @@ def save_workload(trace: Trace, path: str | Path, header: str) -> None:
     if path.suffix not in (".yaml", ".yml"):
         raise InputError("a workload is saved as YAML.", str(path), "End the name in .yaml.")
     text = workload_text(trace, header)
-    temporary = ""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=path.name, suffix=".tmp", delete=False, encoding="utf-8"
-        ) as file:
-            temporary = file.name
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        os.replace(temporary, path)
-    except OSError as fault:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise InputError(
-            f"can't write the workload: {fault.strerror or fault}.",
-            str(path),
-            "Choose a folder that can be written.",
-        ) from None
+    write_text(path, text)
 
 
 def workload_text(trace: Trace, header: str) -> str:
