@@ -123,11 +123,13 @@ def _engines(runs: int) -> EngineTime:
         begun = time.perf_counter()
         truth = run_program(program, "reference")
         reference.append(time.perf_counter() - begun)
-        equal = equal and run_program(program, "fast", fold_lock_step=False).same_as(truth)
+        equal = equal and run_program(
+            program, "fast", fold_lock_step=False, merge_beats=False
+        ).same_as(truth)
     large = contended(32, 2000)
     for _ in range(runs):
         begun = time.perf_counter()
-        run_program(large, "fast", fold_lock_step=False)
+        run_program(large, "fast", fold_lock_step=False, merge_beats=False)
         fast.append(time.perf_counter() - begun)
     slow_rate = program.services() / statistics.median(reference)
     fast_rate = large.services() / statistics.median(fast)

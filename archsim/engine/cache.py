@@ -12,12 +12,13 @@ from types import ModuleType
 def load_kernel() -> ModuleType:
     """The compiled kernel; code that was compiled for another memory layout is dropped first."""
     prepare_cache()
-    from archsim.engine import kernel, memory  # importing Numba takes 0.3 s
+    from archsim.engine import kernel, memory, queues  # importing Numba takes 0.3 s
 
     if kernel.stamp() != memory.STAMP:
-        for function in vars(kernel).values():
+        for function in {**vars(queues), **vars(kernel)}.values():
             if hasattr(function, "py_func"):
                 function._cache.flush()
+        importlib.reload(queues)
         kernel = importlib.reload(kernel)
     return kernel
 

@@ -16,117 +16,25 @@ import numpy as np
 from numba import njit
 
 from archsim.engine.memory import (
-    ALONE, CACHE, CACHE_AT, DONE, ENDED, ENTRY, EVENTS, E_CHILD, E_NEED, E_PARENT, E_PERIOD,
-    E_REPEAT, E_STEP, E_TABLE, FINISH_AT, FLOW, FLOWS, FLOWS_AT, FREE_BUCKET, FREE_NODE,
-    F_ADMITTED, F_FINISHED, F_FIRST, F_IN, F_INSTANCES, F_IN_AT, F_LANE, F_LANES, F_OUT,
-    F_OUT_AT, F_START, HEAP_AT, HEAP_CAP, HEAP_LEN, LANE, LIMIT, L_BASE, L_FLOW, L_MADE, L_MASK,
-    L_NUMBER, L_OLDEST, L_OPEN, L_ROOTS, L_ROOTS_AT, L_STAGES, L_WIDTH, NODE, NOW, Q_END,
-    Q_NEXT, Q_NUMBER, Q_READY, Q_STAGE, READY, READY_AT, R_BASE, R_FREE, R_HEAD, R_LEN, R_MASK,
-    R_TOUCHED, SLACK, STACK_AT, STACK_LEN, STAMP, STARTED, S_BEATS, S_CHILDREN, S_CHILDREN_AT,
-    S_ENTRY, S_FLOW, S_FREE_AT, S_HOLD, S_LANE, S_LOCAL, S_MEMBERS, S_MEMBERS_AT, S_MERGED,
-    S_PARENTS, S_PARENTS_AT, S_RESOURCE, S_SERVICE, S_SLOPE, S_TIMES_AT, S_WAIT, TOP, VISIBLE,
-    ZEROS_AT, ZEROS_LEN,
+    ALONE, DONE, ENDED, ENTRY, EVENTS, E_CHILD, E_NEED, E_PARENT, E_PERIOD, E_REPEAT, E_STEP,
+    E_TABLE, FINISH_AT, FLOW, FLOWS, FLOWS_AT, FREE_NODE, F_ADMITTED, F_FINISHED, F_FIRST, F_IN,
+    F_INSTANCES, F_IN_AT, F_LANE, F_LANES, F_OUT, F_OUT_AT, F_START, HEAP_AT, HEAP_LEN, LANE,
+    LIMIT, L_BASE, L_FLOW, L_MADE, L_MASK, L_NUMBER, L_OLDEST, L_OPEN, L_ROOTS, L_ROOTS_AT,
+    L_STAGES, L_WIDTH, NOW, Q_END, Q_NEXT, Q_NUMBER, Q_READY, Q_STAGE, READY, READY_AT, R_BASE,
+    R_FREE, R_HEAD, R_LEN, R_MASK, R_TOUCHED, SLACK, STACK_AT, STACK_LEN, STARTED, S_BEATS,
+    STAMP, S_CHILDREN, S_CHILDREN_AT, S_ENTRY, S_FLOW, S_FREE_AT, S_HOLD, S_LANE, S_LOCAL, S_MEMBERS,
+    S_MEMBERS_AT, S_MERGED, S_PARENTS, S_PARENTS_AT, S_RESOURCE, S_SERVICE, S_SLOPE, S_TIMES_AT,
+    S_WAIT, TOP, VISIBLE, ZEROS_AT, ZEROS_LEN,
 )  # fmt: skip
+from archsim.engine.queues import enqueue, pop_bucket, reserve, schedule, touch
 
 RUNNING, FINISHED, OVERFLOW = 0, 1, 2
-MORE = 64  # records added to an empty free list
 
 
 @njit(cache=True)
 def stamp():  # type: ignore[no-untyped-def]
-    """The memory layout that the compiled code was built for."""
+    """The memory layout and the queues that the compiled code was built for."""
     return STAMP
-
-
-@njit(cache=True)
-def _reserve(m, words):  # type: ignore[no-untyped-def]
-    """Take `words` at the top of the memory; MemoryError if the slack is used up."""
-    at = m[TOP]
-    if at + words > m.size:
-        raise MemoryError
-    m[TOP] = at + words
-    return at
-
-
-@njit(cache=True)
-def _touch(m, resource):  # type: ignore[no-untyped-def]
-    """Have the next dispatch look at a resource."""
-    if m[resource + R_TOUCHED] == 0:
-        m[resource + R_TOUCHED] = 1
-        m[m[STACK_AT] + m[STACK_LEN]] = resource
-        m[STACK_LEN] += 1
-
-
-@njit(cache=True)
-def _comes_first(m, entry, ready, stage, number):  # type: ignore[no-untyped-def]
-    """True if a queue entry precedes (ready, flow, instance, stage)."""
-    if m[entry + Q_READY] != ready:
-        return m[entry + Q_READY] < ready
-    other = m[entry + Q_STAGE]
-    flow = m[stage + S_FLOW]
-    if m[other + S_FLOW] != flow:
-        return m[other + S_FLOW] < flow
-    lanes = m[flow + F_LANES]
-    other_instance = m[entry + Q_NUMBER] * lanes + m[m[other + S_LANE] + L_NUMBER]
-    instance = number * lanes + m[m[stage + S_LANE] + L_NUMBER]
-    if other_instance != instance:
-        return other_instance < instance
-    return other <= stage
-
-
-@njit(cache=True)
-def _grow_queue(m, resource):  # type: ignore[no-untyped-def]
-    cap = m[resource + R_MASK] + 1
-    at = _reserve(m, 2 * cap * ENTRY)
-    base, head = m[resource + R_BASE], m[resource + R_HEAD]
-    for i in range(m[resource + R_LEN]):
-        source = base + ((head + i) & (cap - 1)) * ENTRY
-        for k in range(ENTRY):
-            m[at + i * ENTRY + k] = m[source + k]
-    m[resource + R_BASE] = at
-    m[resource + R_MASK] = 2 * cap - 1
-    m[resource + R_HEAD] = 0
-
-
-@njit(cache=True)
-def _enqueue(m, stage, number, low, high, ready):  # type: ignore[no-untyped-def]
-    """Put beats low..high-1 into the queue of the stage's resource, in key order."""
-    resource = m[stage + S_RESOURCE]
-    length = m[resource + R_LEN]
-    if length > m[resource + R_MASK]:
-        _grow_queue(m, resource)
-    base, mask, head = m[resource + R_BASE], m[resource + R_MASK], m[resource + R_HEAD]
-    if ready == m[NOW]:  # the newest: sift in from the tail
-        place = length
-        while place > 0:
-            entry = base + ((head + place - 1) & mask) * ENTRY
-            if _comes_first(m, entry, ready, stage, number):
-                break
-            to = base + ((head + place) & mask) * ENTRY
-            for k in range(ENTRY):
-                m[to + k] = m[entry + k]
-            place -= 1
-    else:  # an instance made late keeps its ready time: sift in from the head
-        head = (head - 1) & mask
-        m[resource + R_HEAD] = head
-        place = 0
-        while place < length:
-            entry = base + ((head + place + 1) & mask) * ENTRY
-            if not _comes_first(m, entry, ready, stage, number):
-                break
-            to = base + ((head + place) & mask) * ENTRY
-            for k in range(ENTRY):
-                m[to + k] = m[entry + k]
-            place += 1
-    to = base + ((head + place) & mask) * ENTRY
-    m[to + Q_READY] = ready
-    m[to + Q_STAGE] = stage
-    m[to + Q_NUMBER] = number
-    m[to + Q_NEXT] = low
-    m[to + Q_END] = high
-    m[resource + R_LEN] = length + 1
-    if m[resource + R_FREE] > 0:
-        _touch(m, resource)
 
 
 @njit(cache=True)
@@ -140,7 +48,7 @@ def _grow_slots(m, lane, number):  # type: ignore[no-untyped-def]
         oldest += 1
     m[lane + L_OLDEST] = oldest
     if number - oldest > mask:
-        at = _reserve(m, 2 * (mask + 1) * width)
+        at = reserve(m, 2 * (mask + 1) * width)
         base, wider = m[lane + L_BASE], 2 * mask + 1
         for i in range(oldest, number):
             source, to = base + (i & mask) * width, at + (i & wider) * width
@@ -169,7 +77,7 @@ def _make(m, lane, number):  # type: ignore[no-untyped-def]
         stage = m[i]
         beats = m[stage + S_BEATS]
         m[slot + m[stage + S_LOCAL] + READY] = beats
-        _enqueue(m, stage, number, 0, 1 if m[stage + S_HOLD] else beats, ready)
+        enqueue(m, stage, number, 0, 1 if m[stage + S_HOLD] else beats, ready)
 
 
 @njit(cache=True)
@@ -208,92 +116,6 @@ def _admit(m, flow):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _more(m, head, width, link):  # type: ignore[no-untyped-def]
-    """Add records to an empty free list."""
-    at = _reserve(m, MORE * width)
-    for i in range(MORE):
-        m[at + i * width + link] = at + (i + 1) * width if i + 1 < MORE else -1
-    m[head] = at
-
-
-@njit(cache=True)
-def _grow_heap(m):  # type: ignore[no-untyped-def]
-    cap = m[HEAP_CAP]
-    at = _reserve(m, 4 * cap)
-    for i in range(2 * cap):
-        m[at + i] = m[m[HEAP_AT] + i]
-    m[HEAP_AT] = at
-    m[HEAP_CAP] = 2 * cap
-
-
-@njit(cache=True)
-def _schedule(m, time, stage, number):  # type: ignore[no-untyped-def]
-    """Put the end of a service into the bucket of its time, or a new bucket into the heap."""
-    if m[FREE_NODE] < 0:
-        _more(m, FREE_NODE, NODE, NODE - 1)
-    node = m[FREE_NODE]
-    m[FREE_NODE] = m[node + 2]
-    m[node] = stage
-    m[node + 1] = number
-    cached = m[CACHE_AT] + 2 * ((time ^ (time >> 10)) & (CACHE - 1))
-    if m[cached] == time:
-        bucket = m[cached + 1]
-        m[node + 2] = m[bucket]
-        m[bucket] = node
-        return
-    if m[FREE_BUCKET] < 0:
-        _more(m, FREE_BUCKET, 1, 0)
-    if m[HEAP_LEN] == m[HEAP_CAP]:
-        _grow_heap(m)
-    bucket = m[FREE_BUCKET]
-    m[FREE_BUCKET] = m[bucket]
-    m[node + 2] = -1
-    m[bucket] = node
-    m[cached] = time
-    m[cached + 1] = bucket
-    heap = m[HEAP_AT]
-    place = m[HEAP_LEN]
-    m[HEAP_LEN] = place + 1
-    while place > 0:
-        up = (place - 1) >> 1
-        if m[heap + 2 * up] <= time:
-            break
-        m[heap + 2 * place] = m[heap + 2 * up]
-        m[heap + 2 * place + 1] = m[heap + 2 * up + 1]
-        place = up
-    m[heap + 2 * place] = time
-    m[heap + 2 * place + 1] = bucket
-
-
-@njit(cache=True)
-def _pop_bucket(m):  # type: ignore[no-untyped-def]
-    """Remove the earliest bucket from the heap; returns its first node."""
-    heap = m[HEAP_AT]
-    bucket = m[heap + 1]
-    last = m[HEAP_LEN] - 1
-    m[HEAP_LEN] = last
-    time, moved = m[heap + 2 * last], m[heap + 2 * last + 1]
-    place = 0
-    while True:
-        low = 2 * place + 1
-        if low >= last:
-            break
-        if low + 1 < last and m[heap + 2 * low + 2] < m[heap + 2 * low]:
-            low += 1
-        if m[heap + 2 * low] >= time:
-            break
-        m[heap + 2 * place] = m[heap + 2 * low]
-        m[heap + 2 * place + 1] = m[heap + 2 * low + 1]
-        place = low
-    m[heap + 2 * place] = time
-    m[heap + 2 * place + 1] = moved
-    node = m[bucket]
-    m[bucket] = m[FREE_BUCKET]
-    m[FREE_BUCKET] = bucket
-    return node
-
-
-@njit(cache=True)
 def _serve(m, stage, number):  # type: ignore[no-untyped-def]
     """Start one beat on a server that is already taken."""
     lane, flow = m[stage + S_LANE], m[stage + S_FLOW]
@@ -312,7 +134,7 @@ def _serve(m, stage, number):  # type: ignore[no-untyped-def]
         m[at + 1] = number
         m[ZEROS_LEN] += 1
     else:
-        _schedule(m, now + service, stage, number)
+        schedule(m, now + service, stage, number)
     if m[lane + L_OPEN] == 0 and m[stage + S_PARENTS] == 0 and m[lane + L_MADE] == number + 1:
         m[lane + L_OPEN] = 1  # the newest is being served: the next may queue
         if (number + 1) * lanes + m[lane + L_NUMBER] < m[flow + F_ADMITTED]:
@@ -404,7 +226,7 @@ def _work_out(m, head, slot, number):  # type: ignore[no-untyped-def]
         if m[stage + S_MERGED] == VISIBLE:
             m[EVENTS] += 1
             m[slot + m[stage + S_LOCAL] + DONE] = beats - 1  # its one event brings the last
-            _schedule(m, free, stage, number)
+            schedule(m, free, stage, number)
 
 
 @njit(cache=True)
@@ -423,7 +245,7 @@ def _end(m, stage, number):  # type: ignore[no-untyped-def]
         resource = m[stage + S_RESOURCE]
         m[resource + R_FREE] += 1
         if m[resource + R_LEN] > 0:
-            _touch(m, resource)
+            touch(m, resource)
     elif m[own + READY] > done:
         goes_on = stage
     if goes_on != 0:
@@ -436,9 +258,9 @@ def _end(m, stage, number):  # type: ignore[no-untyped-def]
         if ready > before:
             m[at + READY] = ready
             if m[child + S_HOLD] == 0:
-                _enqueue(m, child, number, before, ready, m[NOW])
+                enqueue(m, child, number, before, ready, m[NOW])
             elif before == 0:
-                _enqueue(m, child, number, 0, 1, m[NOW])
+                enqueue(m, child, number, 0, 1, m[NOW])
             elif m[at + STARTED] > 0 and m[at + DONE] == m[at + STARTED]:
                 _serve(m, child, number)  # its held server was idle
     if last:
@@ -486,7 +308,7 @@ def advance(m, budget):  # type: ignore[no-untyped-def]
                 bigger[: m.size] = m
                 m = bigger
             while m[HEAP_LEN] > 0 and m[m[HEAP_AT]] == now:
-                node = _pop_bucket(m)
+                node = pop_bucket(m)
                 while node >= 0:
                     stage, number, following = m[node], m[node + 1], m[node + 2]
                     m[node + 2] = m[FREE_NODE]

@@ -51,8 +51,9 @@ NODE = 3  # stage, instance of the lane, next node of the bucket
 FIRST_SLOTS, FIRST_QUEUE = 2, 4  # initial capacities, powers of two
 
 
-# Compiled code has these numbers built in; Numba does not notice when this file alone changes.
-STAMP = zlib.crc32(Path(__file__).read_bytes())
+# Numba compiles a file anew when it changes, but not when one that it uses does.
+_USED = (Path(__file__), Path(__file__).with_name("queues.py"))
+STAMP = zlib.crc32(b"".join(path.read_bytes() for path in _USED))
 
 WIDTH = {"resource": RESOURCE, "flow": FLOW, "lane": LANE, "stage": STAGE, "edge": EDGE}
 

@@ -1,0 +1,11 @@
+"""archsim bench: measurements, as ratios side by side in one run."""
+
+from __future__ import annotations
+
+from archsim.cli.group import LazyGroup
+
+command = LazyGroup(
+    "bench",
+    lazy={"run": ("archsim.cli.bench_run", "Time whole commands, and both engines together.")},
+    help="Measure how fast archsim is here.",
+)
