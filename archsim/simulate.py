@@ -41,8 +41,9 @@ def simulate(
     from archsim.mapping.lower import map_trace
 
     begun = time.perf_counter()
-    if batch < 1:
-        raise InputError(f"the batch is {batch}.", fix="It must be 1 or more.")
+    for word, number in (("batch", batch), ("number of chips", chips)):
+        if number is not None and number < 1:
+            raise InputError(f"the {word} is {number}.", fix="It must be 1 or more.")
     arch_path, trace_path = _path(arch), _path(trace)
     report = progress or (lambda phase, done, total: None)
     report("loading", 0, 0)
