@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from archsim.arch.load import load_arch as load_arch
     from archsim.errors import InputError as InputError
     from archsim.result import Result as Result
-    from archsim.simulate import simulate as simulate
+    from archsim.simulation import simulate as simulate
     from archsim.trace.load import load_trace as load_trace
 
 _PUBLIC = {
-    "simulate": "archsim.simulate",
+    "simulate": "archsim.simulation",
     "load_arch": "archsim.arch.load",
     "load_trace": "archsim.trace.load",
     "Result": "archsim.result",

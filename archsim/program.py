@@ -110,6 +110,9 @@ class Program:
         busy: Ints = self.stage_beats * (
             runs * self.stage_service + self.stage_slope * instance_sum
         )
+        longest = np.maximum(self.stage_service, self.stage_service + self.stage_slope * (runs - 1))
+        if (longest.astype(float) * self.stage_beats * runs).sum() > TIME_LIMIT:
+            raise OverflowError(f"the busy time passes {TIME_LIMIT} ticks; use a longer tick")
         return busy
 
     def busy_ticks(self) -> Ints:

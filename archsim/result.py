@@ -30,8 +30,9 @@ class Inputs(BaseModel):
 
 
 class LayerResult(BaseModel):
-    """One layer of the trace. Times in seconds from the start of the run, energy in joules.
+    """One layer of the trace. Times in seconds from the start of the run.
 
+    energy_j: of the layer's own actions, per inference; static energy belongs to no layer.
     utilisation: share of the run during which its arrays (or its digital unit) computed.
     waited_for: what held its instances back most, with the share of its time.
     """

@@ -283,3 +283,16 @@ def test_a_tick_that_needs_more_memory_than_the_slack_starts_again(
     program = b.build()
     monkeypatch.setattr(fast, "FIRST_SLACK", 16)
     assert run_program(program, "fast").same_as(run_program(program, "reference"))
+
+
+def test_overflow_inside_a_merged_group_is_an_error() -> None:
+    b = ProgramBuilder()
+    b.flow("f", 1)
+    b.lane()
+    head = b.stage(b.resource("head"), 1)
+    inner = b.stage(b.resource("inner"), 2**62, beats=4, parents=[head])
+    b.stage(b.resource("tail"), 1, parents=[inner])
+    program = b.build()
+    for engine in ("reference", "fast"):
+        with pytest.raises(OverflowError, match="longer tick"):
+            run_program(program, engine)

@@ -19,12 +19,14 @@ ASSUMPTION = "assumption"
 class Work:
     """What one stage asks of a component.
 
-    Takes `cycles` periods of `period` seconds and counts `actions` (name: amount).
+    Takes `cycles` periods of `period` seconds on one of `servers` alike parts of the component and
+    counts `actions` (name: amount).
     """
 
     cycles: int
     period: float
     actions: Mapping[str, float]
+    servers: int = 1
 
     @property
     def seconds(self) -> float:
@@ -35,7 +37,8 @@ class Component(Model):
     """One kind of hardware block. `power` and `area` are those of one instance.
 
     `power` is drawn at full activity; `static_share` of it is drawn all the time (leakage and
-    clocks), the rest by actions: energy per action = dynamic power x time of an action.
+    clocks), the rest by actions: energy per action = dynamic power x time of an action, unless
+    the kind states energies of its own.
     """
 
     count: Annotated[Count, Field(description="instances in each unit of the level above")] = 1

@@ -26,7 +26,7 @@ class Buffer(Component):
     def access(self, bits: int) -> Work:
         """Read or write `bits`, line by line."""
         lines = ceil_div(bits, self.width)
-        return Work(lines, 1 / self.clock, {"line": lines})
+        return Work(lines, 1 / self.clock, {"line": lines}, self.ports)
 
     def energies(self) -> dict[str, float]:
         """`line`: one line read or written."""

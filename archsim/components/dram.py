@@ -24,7 +24,7 @@ class Dram(Component):
     def access(self, bits: int) -> Work:
         """Read or write `bits` on one channel."""
         words = ceil_div(bits, self.width)
-        return Work(words, 1 / self.clock, {"bit": words * self.width})
+        return Work(words, 1 / self.clock, {"bit": words * self.width}, self.channels)
 
     def energies(self) -> dict[str, float]:
         """`bit`: one bit read or written."""

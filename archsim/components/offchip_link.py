@@ -16,7 +16,7 @@ class OffchipLink(Component):
     kind: Literal["offchip_link"]
     links: Count = 1
     clock: Annotated[Frequency, POSITIVE]
-    rate: Annotated[DataRate, POSITIVE, Field(description="of one link, in one direction")]
+    rate: Annotated[DataRate, POSITIVE, Field(description="of one link; both directions share it")]
 
     title: ClassVar[str] = "off-chip links"
 
@@ -28,7 +28,7 @@ class OffchipLink(Component):
     def transfer(self, bits: int) -> Work:
         """Move `bits` over one of the links."""
         words = ceil_div(bits, self.word)
-        return Work(words, 1 / self.clock, {"word": words})
+        return Work(words, 1 / self.clock, {"word": words}, self.links)
 
     def energies(self) -> dict[str, float]:
         """`word`: what one link moves per clock."""

@@ -16,7 +16,8 @@ class Activity:
 
     finish: per flow, (N,) finish time of every instance; first_start: (F,) start of the first
     service; wait: (S,) ticks between ready and start summed over all beats of a stage; events:
-    services that the engine really executed (fewer than `Program.services()` if it folded some).
+    ends of services that the engine looked at one by one (fewer than `Program.services()` if it
+    folded stages or merged beats).
     """
 
     engine: str

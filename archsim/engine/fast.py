@@ -47,8 +47,11 @@ def run_fast(
                 if progress is not None:
                     progress(int(m[mem.ENDED]), total)
             break
-        except MemoryError:  # one tick needed more than the slack: give it more
+        except BufferError:  # one tick needed more than the slack: give it more
             slack *= 8
+        except OverflowError:
+            status = kernel.OVERFLOW
+            break
     if status == kernel.OVERFLOW:
         raise OverflowError(f"simulated time passes {TIME_LIMIT} ticks; use a longer tick")
     layout = replace(layout, memory=m)

@@ -6,7 +6,7 @@ enough; a lane's next instance cannot be served before its newest one was, so on
 per lane is enough; within a tick only the order inside each queue matters.
 
 `m` is the memory of archsim.engine.memory. Only `advance` may replace it, between ticks, where it
-makes sure that there is slack at the top; a tick that needs more than that raises MemoryError and
+makes sure that there is slack at the top; a tick that needs more than that raises BufferError and
 the run starts again with more slack.
 """
 
@@ -23,8 +23,8 @@ from archsim.engine.memory import (
     L_STAGES, L_WIDTH, NOW, Q_END, Q_NEXT, Q_NUMBER, Q_READY, Q_STAGE, READY, READY_AT, R_BASE,
     R_FREE, R_HEAD, R_LEN, R_MASK, R_TOUCHED, SLACK, STACK_AT, STACK_LEN, STARTED, S_BEATS,
     STAMP, S_CHILDREN, S_CHILDREN_AT, S_ENTRY, S_FLOW, S_FREE_AT, S_HOLD, S_LANE, S_LOCAL,
-    S_MEMBERS, S_MEMBERS_AT, S_MERGED, S_PARENTS, S_PARENTS_AT, S_RESOURCE, S_SERVICE, S_SLOPE, S_TIMES_AT,
-    S_WAIT, TOP, VISIBLE, ZEROS_AT, ZEROS_LEN,
+    S_MEMBERS, S_MEMBERS_AT, S_MERGED, S_PARENTS, S_PARENTS_AT, S_RESOURCE, S_SERVICE, S_SLOPE,
+    S_TIMES_AT, S_WAIT, TOP, VISIBLE, ZEROS_AT, ZEROS_LEN,
 )  # fmt: skip
 from archsim.engine.queues import enqueue, pop_bucket, reserve, schedule, touch
 
@@ -220,6 +220,8 @@ def _work_out(m, head, slot, number):  # type: ignore[no-untyped-def]
             if beat == 0 or m[stage + S_HOLD] == 0:
                 waited += start - ready
             free = start + service
+            if free > m[LIMIT] or free < 0:
+                raise OverflowError
             m[times + beat] = free
         m[stage + S_FREE_AT] = free
         m[stage + S_WAIT] += waited

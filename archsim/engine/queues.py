@@ -19,10 +19,10 @@ MORE = 64  # records added to an empty free list
 
 @njit(cache=True)
 def reserve(m, words):  # type: ignore[no-untyped-def]
-    """Take `words` at the top of the memory; MemoryError if the slack is used up."""
+    """Take `words` at the top of the memory; BufferError if the slack is used up."""
     at = m[TOP]
     if at + words > m.size:
-        raise MemoryError
+        raise BufferError
     m[TOP] = at + words
     return at
 

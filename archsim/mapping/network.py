@@ -15,7 +15,7 @@ from archsim.components.offchip_link import OffchipLink
 from archsim.errors import InputError
 from archsim.mapping.graph import HOST
 
-# A link of the network: ("mesh", chip, from, to), ("up" | "down", chip, tile), ("off", chip)
+# A link of the network: ("mesh", chip, from, to), ("up" | "down", tile), ("off", chip)
 Link = tuple[str | int, ...]
 
 

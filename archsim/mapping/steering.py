@@ -6,7 +6,7 @@ import math
 
 from archsim.mapping.floor import Lane
 from archsim.mapping.graph import HOST, Operation
-from archsim.mapping.network import WHOLE, Span, Targets, overlap
+from archsim.mapping.network import Span, Targets, overlap
 from archsim.mapping.plan import Plan
 
 MOST_VARIANTS = 256  # lanes of a result flow; beyond it every lane gets every position
@@ -34,7 +34,7 @@ def targets(plan: Plan, operation: Operation, variant: int, count: int, span: Sp
     found: set[tuple[int, Span]] = set()
     for consumer in operation.consumers:
         if consumer == HOST:
-            found.add((HOST, WHOLE))
+            found.add((HOST, span))
             continue
         for lane in _lanes_of(plan, consumer, operation.index, variant, count):
             for part in lane.parts:

@@ -126,5 +126,5 @@ def tile_shards(
 
 
 def fill_pes(arrays: list[ArrayShare], per_pe: int) -> list[PEShare]:
-    """Put consecutive arrays into PEs: row tiles of one column tile meet in the same PE."""
+    """Put consecutive arrays into PEs, so that row tiles of one column tile mostly meet in one."""
     return [PEShare(tuple(arrays[i : i + per_pe])) for i in range(0, len(arrays), per_pe)]

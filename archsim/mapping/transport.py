@@ -60,15 +60,15 @@ class Transport:
             carried = math.ceil(bits * share)
             if link[0] == "off":
                 assert network.link is not None
-                path, servers = f"chip.{network.link_name}", network.link.links
+                path = f"chip.{network.link_name}"
                 beats, work = 1, network.link.transfer(carried)
             else:
                 assert network.router is not None
-                path, servers = f"chip.{network.router_name}", 1
+                path = f"chip.{network.router_name}"
                 beats, work = network.router.packets(carried)
             stages.append(
                 writer.stage(
-                    writer.resource(path, *link, servers=servers),
+                    writer.resource(path, *link, servers=work.servers),
                     work.period,
                     [(path, action, amount) for action, amount in work.actions.items()],
                     cycles=work.cycles,

@@ -70,7 +70,7 @@ class Writer:
         beats = beats_of(work.cycles)
         bill = [(path, action, amount / beats) for action, amount in work.actions.items()]
         return self.stage(
-            self.resource(path, *key),
+            self.resource(path, *key, servers=work.servers),
             work.period,
             bill,
             cycles=work.cycles // beats,

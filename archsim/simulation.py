@@ -28,13 +28,15 @@ def simulate(
     engine: str = "fast",
     replicate: bool = True,
     fold_lock_step: bool = True,
+    merge_beats: bool = True,
     progress: Progress | None = None,
 ) -> Result:
     """Simulate `batch` inferences of a trace on an architecture, cycle by cycle.
 
     arch, trace: loaded objects or paths; chips: how many, None for as many as the model needs;
     engine: "fast" or "reference" (equal in every tick); replicate: copy early layers to balance
-    the pipeline. Raises InputError for bad input.
+    the pipeline; fold_lock_step, merge_beats: exact shortcuts of the fast engine. Raises InputError
+    for bad input.
     """
     from archsim.engine import run_program
     from archsim.errors import InputError
@@ -55,6 +57,7 @@ def simulate(
         engine,
         lambda done, total: report("simulating", done, total),
         fold_lock_step=fold_lock_step,
+        merge_beats=merge_beats,
     )
     report("costing", 0, 0)
     return _result(arch, trace, mapped, activity, batch, replicate, (arch_path, trace_path), begun)
