@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -52,6 +53,9 @@ def simulate(
     arch, trace = _loaded(arch, trace)
     report("mapping", 0, 0)
     mapped = map_trace(arch, trace, batch=batch, chips=chips, replicate=replicate)
+    instances = int(mapped.program.flow_instances.sum())
+    _check_memory(instances, batch)
+    report("simulating", 0, instances)
     activity = run_program(
         mapped.program,
         engine,
@@ -61,6 +65,20 @@ def simulate(
     )
     report("costing", 0, 0)
     return _result(arch, trace, mapped, activity, batch, replicate, (arch_path, trace_path), begun)
+
+
+def _check_memory(instances: int, batch: int) -> None:
+    """InputError if the times of all instances (two int64 each, and copies) exceed the memory."""
+    from archsim.errors import InputError
+
+    needed = 4 * 8 * instances
+    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > present:
+        raise InputError(
+            f"a batch of {batch} makes {instances:,} instances, which take about "
+            f"{needed / 1e9:.0f} GB; this machine has {present / 1e9:.0f} GB.",
+            fix="Use a smaller batch.",
+        )
 
 
 def _path(value: object) -> str:
@@ -143,7 +161,7 @@ def _result(
         macs=macs,
         ops=2 * macs,
         tops=tops,
-        tops_per_w=tops / (energy.total / seconds),
+        tops_per_w=tops / (energy.total / seconds) if energy.total else 0.0,
         peak_tops=mapped.chips * peak_tops(arch),
         peak_tops_run=mapped.chips * peak_tops(arch, weight_bits, input_bits),
         weight_bits=weight_bits,
@@ -193,7 +211,7 @@ def _layers(
             LayerResult(
                 name=info.layers[0],
                 op=ops.get(info.layers[0], "input"),
-                runs_on=info.part.rsplit(".", 1)[-1],
+                runs_on=info.part.rsplit(".", 1)[-1] or "host",
                 arrays=len(info.arrays),
                 macs=info.macs * info.positions,
                 utilisation=_utilisation(mapped, activity, info),

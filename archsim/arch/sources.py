@@ -46,5 +46,7 @@ def _of_part(path: str, part: Model, source: str, single: dict[str, str]) -> lis
     return [
         SourcedValue(f"{path}.{field}", getattr(part, field), single.get(field, source))
         for field in type(part).model_fields
-        if field in part.model_fields_set and field not in NOT_NUMBERS
+        if field in part.model_fields_set
+        and field not in NOT_NUMBERS
+        and not isinstance(getattr(part, field), str)
     ]

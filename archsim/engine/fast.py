@@ -47,6 +47,10 @@ def run_fast(
                 if progress is not None:
                     progress(int(m[mem.ENDED]), total)
             break
+        except SystemError as error:  # how compiled code reports a signal handler's exception
+            if isinstance(error.__cause__, KeyboardInterrupt):
+                raise KeyboardInterrupt from None
+            raise
         except BufferError:  # one tick needed more than the slack: give it more
             slack *= 8
         except OverflowError:

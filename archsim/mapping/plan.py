@@ -50,6 +50,8 @@ def plan(
     ISAAC's balance (section IV): a layer with more positions gets more copies, so that all layers
     take about the same time per inference. InputError if the model does not fit.
     """
+    if chips is not None and not 1 <= chips <= MOST_CHIPS:
+        raise InputError(f"{chips} chips were asked for.", fix=f"Ask for 1 to {MOST_CHIPS}.")
     needs = needs_of(arch, trace, ops)
     least = least_buffers(ops)
     wanted = sum(len(n.pes) for n in needs)
@@ -62,7 +64,7 @@ def plan(
             return _place(arch, ops, needs, least, number, replicate)
         except NoRoom as reason:
             if chips is not None or number >= MOST_CHIPS or not reason.chips_help:
-                raise _too_large(arch, needs, number, str(reason)) from None
+                raise _too_large(arch, needs, number, reason) from None
             number += max(number // 8, 1)
 
 
@@ -192,12 +194,17 @@ def _buffer_bits(
     return positions * ceil_div(ops[feed.producer].channels * need.input_bits, need.shards)
 
 
-def _too_large(arch: Architecture, needs: list[Need], chips: int, reason: str) -> InputError:
+def _too_large(arch: Architecture, needs: list[Need], chips: int, reason: NoRoom) -> InputError:
+    if not reason.chips_help:
+        return InputError(
+            f"{reason}: the model does not fit on {arch.name}.",
+            fix="Give the tile's buffer more capacity.",
+        )
     pe = roles(arch.chip.tile.pe)
     needed = sum(n.arrays for n in needs)
     present = chips * arch.chip.tile.count * arch.chip.tile.pe.count * pe.array.count
     pes = sum(len(n.pes) for n in needs)
-    detail = f" ({reason})" if reason else ""
+    detail = f" ({reason})" if str(reason) else ""
     return InputError(
         f"the model does not fit on {chips} chip{'s' if chips > 1 else ''} of {arch.name}: it "
         f"needs {needed} arrays in {pes} PEs, {present} arrays in {present // pe.array.count} "

@@ -1,0 +1,45 @@
+"""What goes to stdout: tables in the width and colours of the terminal, plain elsewhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from typing import Any
+
+from archsim.cli.stdout import write
+from archsim.report.table import Table
+
+PLAIN_WIDTH = 120
+"""Width of tables in a file or a pipe."""
+
+
+class _Page(io.StringIO):
+    """Text on its way to stdout; rich draws lines in ASCII where the encoding has no others."""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return sys.stdout.encoding or "utf-8"
+
+
+def print_tables(*tables: Table) -> None:
+    """Print tables, with an empty line between them."""
+    from rich.console import Console
+
+    from archsim.report.terminal import render
+
+    page, terminal = _Page(), sys.stdout.isatty()
+    console = Console(file=page, force_terminal=terminal, width=None if terminal else PLAIN_WIDTH)
+    for index, table in enumerate(tables):
+        if index:
+            console.print()
+        console.print(render(table, console.width))
+    text = page.getvalue()
+    if not page.encoding.lower().startswith("utf"):
+        text = text.replace("█", "#")
+    write("\n".join(line.rstrip() for line in text.splitlines()))
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON value."""
+    write(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))

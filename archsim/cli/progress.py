@@ -1,0 +1,36 @@
+"""The progress bar of a run, on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+
+Report = Callable[[str, int, int], None]
+
+
+@contextlib.contextmanager
+def progress_bar(wanted: bool) -> Iterator[Report | None]:
+    """A function for `archsim.simulate(progress=...)`, or None where nobody would see a bar."""
+    if not wanted or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        TextColumn("{task.fields[done]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("loading", total=None, done="")
+
+        def report(phase: str, done: int, total: int) -> None:
+            bar.update(task, description=phase)
+            if total:
+                shown = f"{done:,}/{total:,} vectors"
+                bar.update(task, completed=done, total=total, done=shown)
+
+        yield report

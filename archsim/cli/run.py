@@ -1,0 +1,118 @@
+"""archsim run: simulate a model on an architecture and show what came out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from archsim.result import Result
+
+
+def _chips(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
+    """A number of chips, or None for as many as the model needs."""
+    if value == "auto":
+        return None
+    if value.isascii() and value.isdigit() and 0 < int(value) < 10**6:
+        return int(value)
+    raise click.BadParameter(f"'{value}' is neither a number of chips (1 or more) nor 'auto'.")
+
+
+@click.command("run")
+@click.argument("arch")
+@click.argument("trace")
+@click.option("--batch", type=click.IntRange(1, 10**9), default=1, show_default=True, metavar="N",
+              help="Inferences to simulate, one behind the other.")  # fmt: skip
+@click.option("--chips", callback=_chips, default="1", show_default=True, metavar="N|auto",
+              help="Chips to use; auto: as many as the model needs.")  # fmt: skip
+@click.option("--engine", type=click.Choice(["fast", "reference"]), default="fast",
+              show_default=True, help="Both give the same result in every tick.")  # fmt: skip
+@click.option("--no-replicate", is_flag=True, help="Keep one copy of every layer.")
+@click.option("--no-fold", is_flag=True, help="Simulate identical arrays one by one.")
+@click.option("--no-merge-beats", is_flag=True, help="Simulate every input bit by itself.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+@click.option("--out", metavar="DIR", help="Also write result.json, layers.csv and summary.md.")
+@click.option("--force", is_flag=True, help="Replace an earlier run in the --out directory.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def command(
+    arch: str,
+    trace: str,
+    batch: int,
+    chips: int | None,
+    engine: str,
+    no_replicate: bool,
+    no_fold: bool,
+    no_merge_beats: bool,
+    as_json: bool,
+    out: str | None,
+    force: bool,
+    quiet: bool,
+) -> None:
+    """Simulate TRACE (a trace or a workload) on ARCH, an architecture."""
+    from archsim.cli import stdout
+    from archsim.cli.console import print_tables
+    from archsim.cli.progress import progress_bar
+    from archsim.errors import InputError
+    from archsim.output import check_directory
+    from archsim.report import run_tables
+    from archsim.simulation import simulate
+
+    if force and out is None:
+        raise click.UsageError("--force replaces the directory of --out, which is not given.")
+    if out is not None:
+        check_directory(out, force=force)
+    try:
+        with progress_bar(not quiet and not as_json) as progress:
+            result = simulate(
+                arch,
+                trace,
+                batch=batch,
+                chips=chips,
+                engine=engine,
+                replicate=not no_replicate,
+                fold_lock_step=not no_fold,
+                merge_beats=not no_merge_beats,
+                progress=progress,
+            )
+    except InputError as fault:
+        if fault.where is not None:
+            raise
+        raise InputError(fault.what, f"{trace} on {arch}", fault.fix) from None
+    text = result.model_dump_json(indent=2)
+    try:
+        if out is not None:
+            _write(result, text, out, force)
+        if as_json:
+            stdout.write(text)
+        else:
+            print_tables(
+                run_tables.headline(result), run_tables.energy(result), run_tables.layers(result)
+            )
+    except KeyboardInterrupt:
+        if out is not None and _holds(Path(out), text):
+            raise KeyboardInterrupt(f"interrupted; the results are in {out}") from None
+        raise
+
+
+def _write(result: Result, text: str, out: str, force: bool) -> None:
+    from archsim.output import RESULT_FILE, write_directory
+    from archsim.report import run_tables
+    from archsim.report.table import to_csv
+
+    files = {
+        RESULT_FILE: text + "\n",
+        "layers.csv": to_csv(run_tables.layers(result)),
+        "summary.md": run_tables.summary(result),
+    }
+    write_directory(out, files, force=force)
+
+
+def _holds(out: Path, text: str) -> bool:
+    from archsim.output import RESULT_FILE
+
+    try:
+        return (out / RESULT_FILE).read_text(encoding="utf-8") == text + "\n"
+    except OSError:
+        return False

@@ -1,0 +1,72 @@
+"""archsim show: what an architecture or a trace consists of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from archsim.arch.model import Architecture
+    from archsim.trace.model import Trace
+
+
+@click.command("show")
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(file: str, as_json: bool) -> None:
+    """Show FILE: the parts of an architecture, or the layers of a trace or workload."""
+    from archsim.arch.model import Architecture
+    from archsim.cli.inputs import load_either
+
+    found = load_either(file)
+    if isinstance(found, Architecture):
+        _show_arch(found, as_json)
+    else:
+        _show_trace(found, as_json)
+
+
+def _show_arch(arch: Architecture, as_json: bool) -> None:
+    from archsim.cli.console import print_json, print_tables
+    from archsim.report.arch_tables import sum_table, tree_table
+    from archsim.report.table import rows
+
+    tree, totals = tree_table(arch), sum_table(arch)
+    if not as_json:
+        print_tables(tree, totals)
+        return
+    print_json(
+        {
+            "name": arch.name,
+            "description": arch.description,
+            "technology_m": arch.technology,
+            "clock_hz": arch.clock,
+            "weight_bits": arch.precision.weight,
+            "input_bits": arch.precision.input,
+            "parts": rows(tree),
+            "totals": rows(totals),
+        }
+    )
+
+
+def _show_trace(trace: Trace, as_json: bool) -> None:
+    from archsim.cli.console import print_json, print_tables
+    from archsim.report.table import rows
+    from archsim.report.trace_tables import layer_table, total_table
+
+    layers = layer_table(trace)
+    if not as_json:
+        print_tables(layers, total_table(trace))
+        return
+    print_json(
+        {
+            "name": trace.name,
+            "provenance": trace.provenance.model_dump(),
+            "weight_bits": trace.precision.weight,
+            "input_bits": trace.precision.input,
+            "inputs": [{"name": item.name, "shape": item.shape} for item in trace.inputs],
+            "layers": rows(layers),
+            "macs": trace.macs(),
+            "parameters": trace.parameters(),
+        }
+    )

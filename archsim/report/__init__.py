@@ -1,0 +1,1 @@
+"""Tables of results and inputs, for the terminal, Markdown, CSV and JSON alike."""
