@@ -305,9 +305,10 @@ def advance(m, budget):  # type: ignore[no-untyped-def]
             if now > m[LIMIT] or now < 0:
                 return m, OVERFLOW
             m[NOW] = now
-            if m.size - m[TOP] < m[SLACK]:
-                bigger = np.zeros(2 * m.size, np.int64)
-                bigger[: m.size] = m
+            top = m[TOP]
+            if m.size < m[SLACK] + 3 * top:  # a ring that doubles takes at most 2 * top
+                bigger = np.empty(2 * m[SLACK] + 6 * top, np.int64)
+                bigger[:top] = m[:top]
                 m = bigger
             while m[HEAP_LEN] > 0 and m[m[HEAP_AT]] == now:
                 node = pop_bucket(m)

@@ -75,7 +75,8 @@ class Layout:
 def lay_out(program: Program, groups: Groups, slack: int) -> Layout:
     """Put a Program into memory, ready to run.
 
-    Queues, slots and the heap grow at the top, where `slack` words are free when a tick begins.
+    Queues, slots and the heap grow at the top, where `slack` words and room for the largest of
+    them to double are free when a tick begins.
     """
     resources, flows, stages = program.resources, program.flows, program.stages
     lanes, edges = len(program.lane_stages) - 1, len(program.edge_child)
@@ -142,7 +143,7 @@ def lay_out(program: Program, groups: Groups, slack: int) -> Layout:
     header[TOP] = place.top
 
     header[SLACK] = slack
-    memory = np.zeros(place.top + slack, np.int64)
+    memory = np.zeros(3 * place.top + slack, np.int64)  # pages that are never used cost nothing
     memory[:HEADER] = header
     layout = Layout(memory, record_at, count)
     for at, addresses in lists.values():
