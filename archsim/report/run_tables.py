@@ -30,7 +30,7 @@ LAYER_COLUMNS = (
     Column("start_s", "start", attrgetter("start_s"), figures.seconds, right=True, rank=3),
     Column("finish_s", "finish", attrgetter("finish_s"), figures.seconds, right=True),
     Column("energy_j", "energy", attrgetter("energy_j"), figures.joules, right=True, rank=1),
-    Column("waited_for", "waited for", attrgetter("waited_for"), rank=2, fold=14),
+    Column("waited_for", "waited for", attrgetter("waited_for"), rank=2, fold=28),
 )
 HEADLINE_COLUMNS = (
     Column("figure", "figure", itemgetter(0), fold=12),
