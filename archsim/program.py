@@ -6,7 +6,7 @@ Docs: docs/timing.md states the contract; both engines keep it to the tick.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,14 +128,6 @@ class Program:
         inside = table[(instances % period) // int(self.edge_repeat[edge])]
         need: Ints = np.maximum((instances // period) * step + inside, -1)
         return need
-
-    def equals(self, other: Program) -> bool:
-        """True if every array is the same (names are not compared)."""
-        return all(
-            np.array_equal(getattr(self, f.name), getattr(other, f.name))
-            for f in fields(self)
-            if not f.name.endswith("_names")
-        )
 
 
 @dataclass

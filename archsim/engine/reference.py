@@ -48,7 +48,6 @@ class Reference:
         self.progress = progress
         self.env = simpy.Environment()
         self.resources = [_Resource(int(n)) for n in program.resource_servers]
-        self.flow_of = program.stage_flow()
         self.finish = [np.full(int(n), -1, np.int64) for n in program.flow_instances]
         self.finished = np.zeros(program.flows, np.int64)  # in order
         self.admitted = np.zeros(program.flows, np.int64)
@@ -59,6 +58,7 @@ class Reference:
         self.events = 0
         self.ended = 0
         self.resuming: list[simpy.Event] = []  # next beats of holding stages
+        self.changed: dict[int, _Resource] = {}  # with a new request or a freed server
         self.dispatch_due = False
         self.in_edges = [np.flatnonzero(program.edge_child == f) for f in range(program.flows)]
         self.out_edges = [np.flatnonzero(program.edge_parent == f) for f in range(program.flows)]
@@ -137,7 +137,7 @@ class Reference:
         yield self.request(resource, (int(self.env.now), flow, n, stage, beat))
         yield from self.serve(flow, n, stage)
         resource.free += 1
-        self.request_dispatch()
+        self.request_dispatch(resource)
         progress[stage].done[beat].succeed()
 
     def holding_stage(self, flow: int, n: int, stage: int, progress: dict[int, _Stage]) -> Process:
@@ -155,7 +155,7 @@ class Reference:
             if beat == len(progress[stage].done) - 1:
                 resource.free += 1
                 resource.holders.remove(flow)
-                self.request_dispatch()
+                self.request_dispatch(resource)
             done.succeed()
 
     def parents_of(self, stage: int, beat: int, progress: dict[int, _Stage]) -> Process:
@@ -188,7 +188,7 @@ class Reference:
         """Ask for a server; the event comes in the dispatch that grants it."""
         granted = self.env.event()
         heapq.heappush(resource.waiting, (key, granted))
-        self.request_dispatch()
+        self.request_dispatch(resource)
         return granted
 
     def resume(self) -> simpy.Event:
@@ -198,7 +198,10 @@ class Reference:
         self.request_dispatch()
         return granted
 
-    def request_dispatch(self) -> None:
+    def request_dispatch(self, resource: _Resource | None = None) -> None:
+        """Have this round end with a dispatch that looks at a resource."""
+        if resource is not None:
+            self.changed[id(resource)] = resource
         if not self.dispatch_due:
             self.dispatch_due = True
             event = self.env.event()
@@ -212,7 +215,8 @@ class Reference:
         for granted in self.resuming:
             granted.succeed()
         self.resuming.clear()
-        for resource in self.resources:
+        changed, self.changed = self.changed, {}
+        for resource in changed.values():
             while resource.free and resource.waiting:
                 key, granted = heapq.heappop(resource.waiting)
                 resource.free -= 1
