@@ -23,20 +23,7 @@ __all__ = ["shell"]
 HEAVY = ("click.testing", "numpy", "numba", "pandas", "pint", "pydantic", "rich", "yaml", "onnx")
 
 
-def best_of_three(code: list[str]) -> float:
-    seconds = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        subprocess.run(
-            [sys.executable, *code], env=ENVIRONMENT, check=True, stdout=subprocess.DEVNULL
-        )
-        seconds.append(time.perf_counter() - begun)
-    return min(seconds)
-
-
-def test_start_up() -> None:
-    assert best_of_three(["-m", "archsim", "--help"]) < 0.7
-    assert best_of_three(["-c", "import archsim"]) < 0.5
+def test_help_imports_nothing_heavy() -> None:
     code = "import sys, archsim.cli.main as m; m.main(['--help']); print(*sys.modules)"
     found = subprocess.run(
         [sys.executable, "-c", code], env=ENVIRONMENT, check=True, capture_output=True, text=True

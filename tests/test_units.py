@@ -259,19 +259,7 @@ def test_types_in_a_model() -> None:
         Adc.model_validate({"rate": "1 GHz"})
 
 
-def test_importing_is_cheap() -> None:
-    code = (
-        "import pydantic, time, sys\n"
-        "from pydantic import AfterValidator, BeforeValidator, WithJsonSchema\n"
-        "start = time.process_time()\n"
-        "import archsim.units\n"
-        "print(time.process_time() - start, 'pint' in sys.modules)\n"
-    )
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.split()
-        for _ in range(3)
-    ]
-    assert all(pint == "False" for _, pint in runs)
-    assert min(float(seconds) for seconds, _ in runs) < 0.03
+def test_importing_does_not_import_pint() -> None:
+    code = "import sys, archsim.units; print('pint' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "False"

@@ -19,6 +19,7 @@ def bench_tables(bench: RunBench) -> list[Table]:
             Column("runs", "runs", lambda c: c.runs, right=True),
         ],
         bench.commands,
+        note="Peak memory is at least that of the process that measures, which starts the others.",
     )
     engines = Table(
         "Both engines",
