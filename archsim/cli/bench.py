@@ -6,6 +6,9 @@ from archsim.cli.group import LazyGroup
 
 command = LazyGroup(
     "bench",
-    lazy={"run": ("archsim.cli.bench_run", "Time whole commands, and both engines together.")},
+    lazy={
+        "run": ("archsim.cli.bench_run", "Time whole commands, and both engines together."),
+        "engine": ("archsim.cli.bench_engine", "Both engines on the same Programs."),
+    },
     help="Measure how fast archsim is here.",
 )

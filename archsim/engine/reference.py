@@ -8,6 +8,7 @@ events that follow, and so in the next round.
 
 from __future__ import annotations
 
+import contextlib
 import heapq
 from collections.abc import Callable, Generator
 from typing import Any
@@ -63,10 +64,26 @@ class Reference:
         self.in_edges = [np.flatnonzero(program.edge_child == f) for f in range(program.flows)]
         self.out_edges = [np.flatnonzero(program.edge_parent == f) for f in range(program.flows)]
 
-    def run(self) -> Activity:
-        """Run to the end; DeadlockError if it gets stuck, OverflowError past the time limit."""
+    def begin(self) -> None:
+        """Admit what depends on nothing."""
         for flow in range(self.program.flows):
             self.admit(flow)
+
+    def run_part(self, services: int) -> bool:
+        """Run whole ticks until `services` more have started; False once nothing is left to do.
+
+        Finish times up to the tick that was run last are then those of the whole run.
+        """
+        until = self.events + services
+        with contextlib.suppress(simpy.core.EmptySchedule):
+            while self.events < until or self.env.peek() <= self.env.now:
+                self.env.step()
+            return True
+        return False
+
+    def run(self) -> Activity:
+        """Run to the end; DeadlockError if it gets stuck, OverflowError past the time limit."""
+        self.begin()
         self.env.run()
         if (self.finished < self.program.flow_instances).any():
             raise self.deadlock()

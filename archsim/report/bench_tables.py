@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archsim.bench.engine_bench import EngineBench, ProgramBench
 from archsim.bench.run_bench import CommandTime, EngineTime, RunBench
 from archsim.report.table import Column, Table
 
@@ -48,9 +49,59 @@ def _goal_mb(command: CommandTime) -> str:
     return f"< {command.goal_mb:g} MB" if command.goal_mb else "-"
 
 
-def _reference(engine: EngineTime) -> str:
+def _reference(engine: EngineTime | ProgramBench) -> str:
     return f"{engine.reference_services_per_s / 1e3:.0f} k services/s"
 
 
-def _fast(engine: EngineTime) -> str:
+def _fast(engine: EngineTime | ProgramBench) -> str:
     return f"{engine.fast_services_per_s / 1e6:.1f} M services/s"
+
+
+def engine_tables(bench: EngineBench) -> list[Table]:
+    """Tables of `archsim bench engine`."""
+    engines = Table(
+        "Both engines, service by service",
+        [
+            Column("name", "Program", lambda p: p.name, fold=20),
+            Column("services", "services", lambda p: p.services, "{:,}".format, right=True),
+            Column("reference", "reference", _reference, right=True),
+            Column("fast", "fast", _fast, right=True),
+            Column("ratio", "ratio", lambda p: p.ratio, "{:.0f}x".format, right=True),
+            Column("equal", "equal", lambda p: "yes" if p.equal else "NO"),
+        ],
+        bench.programs,
+        note=(
+            "The reference would take minutes: it runs "
+            + ", ".join(f"{p.reference_services:,}" for p in bench.programs)
+            + " services, of the synthetic Program one with fewer instances, of the others their "
+            "first part. All finish times up to there are compared."
+        ),
+    )
+    rows = [(p, s) for p in bench.programs for s in p.settings]
+    shortcuts = Table(
+        "Exact shortcuts of the fast engine",
+        [
+            Column("name", "Program", lambda r: r[0].name, fold=20),
+            Column("shortcuts", "shortcuts", lambda r: r[1].shortcuts),
+            Column("wall_s", "in the engine", lambda r: r[1].wall_s, "{:.3f} s".format, right=True),
+            Column("events", "events", lambda r: r[1].events, "{:,}".format, right=True),
+            Column("digest", "finish times", lambda r: r[1].digest),
+        ],
+        rows,
+    )
+    memory = Table(
+        "With all shortcuts",
+        [
+            Column("name", "Program", lambda p: p.name, fold=20),
+            Column(
+                "ticks_per_s",
+                "simulated ticks per second",
+                lambda p: p.ticks_per_s,
+                "{:.3g}".format,
+                right=True,
+            ),
+            Column("peak_mb", "peak memory", lambda p: p.peak_mb, "{:.0f} MB".format, right=True),
+        ],
+        bench.programs,
+    )
+    return [engines, shortcuts, memory]
