@@ -118,26 +118,36 @@ def _admit(m, flow):  # type: ignore[no-untyped-def]
 @njit(cache=True)
 def _serve(m, stage, number):  # type: ignore[no-untyped-def]
     """Start one beat on a server that is already taken."""
-    lane, flow = m[stage + S_LANE], m[stage + S_FLOW]
-    lanes, now = m[flow + F_LANES], m[NOW]
-    slot = m[lane + L_BASE] + (number & m[lane + L_MASK]) * m[lane + L_WIDTH]
-    m[slot + m[stage + S_LOCAL] + STARTED] += 1
     m[EVENTS] += 1
-    if m[flow + F_START] < 0:
-        m[flow + F_START] = now
+    if m[stage + S_HOLD] != 0:
+        lane = m[stage + S_LANE]
+        slot = m[lane + L_BASE] + (number & m[lane + L_MASK]) * m[lane + L_WIDTH]
+        m[slot + m[stage + S_LOCAL] + STARTED] += 1
     service = m[stage + S_SERVICE]
     if m[stage + S_SLOPE] != 0:
-        service += m[stage + S_SLOPE] * (number * lanes + m[lane + L_NUMBER])
+        instance = number * m[m[stage + S_FLOW] + F_LANES] + m[m[stage + S_LANE] + L_NUMBER]
+        service += m[stage + S_SLOPE] * instance
     if service == 0:
         at = m[ZEROS_AT] + 2 * m[ZEROS_LEN]
         m[at] = stage
         m[at + 1] = number
         m[ZEROS_LEN] += 1
     else:
-        schedule(m, now + service, stage, number)
-    if m[lane + L_OPEN] == 0 and m[stage + S_PARENTS] == 0 and m[lane + L_MADE] == number + 1:
-        m[lane + L_OPEN] = 1  # the newest is being served: the next may queue
-        if (number + 1) * lanes + m[lane + L_NUMBER] < m[flow + F_ADMITTED]:
+        schedule(m, m[NOW] + service, stage, number)
+    if m[stage + S_PARENTS] == 0:
+        _serve_root(m, stage, number)
+
+
+@njit(cache=True)
+def _serve_root(m, stage, number):  # type: ignore[no-untyped-def]
+    """A flow begins with a root stage; a lane's next instance may queue once this one is served."""
+    lane, flow = m[stage + S_LANE], m[stage + S_FLOW]
+    if m[flow + F_START] < 0:
+        m[flow + F_START] = m[NOW]
+    if m[lane + L_OPEN] == 0 and m[lane + L_MADE] == number + 1:
+        m[lane + L_OPEN] = 1
+        following = (number + 1) * m[flow + F_LANES] + m[lane + L_NUMBER]
+        if following < m[flow + F_ADMITTED]:
             _make(m, lane, number + 1)
 
 
