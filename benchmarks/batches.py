@@ -1,0 +1,46 @@
+"""How the time inside the fast engine grows with the batch: ResNet-18 on ISAAC.
+
+python benchmarks/batches.py [--runs 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+import numpy as np
+
+from archsim.arch.load import load_arch
+from archsim.bench.engine_bench import MAPPED
+from archsim.engine import run_program
+from archsim.mapping.lower import map_trace
+from archsim.trace.load import load_trace
+
+ROOT = Path(__file__).resolve().parent.parent
+BATCHES = (1, 2, 4, 8, 16)
+
+
+def main() -> None:
+    """Measure and print one row per batch, and the exponent k of seconds ~ batch^k."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=5)
+    runs = parser.parse_args().runs
+    arch, trace = (ROOT / name for name in MAPPED["ResNet-18 on ISAAC"])
+    medians = []
+    for batch in BATCHES:
+        program = map_trace(load_arch(arch), load_trace(trace), batch=batch).program
+        seconds, events = [], 0
+        for _ in range(runs + 1):  # the first one warms up
+            begun = time.perf_counter()
+            events = run_program(program).events
+            seconds.append(time.perf_counter() - begun)
+        medians.append(statistics.median(seconds[1:]))
+        print(f"batch {batch:2}  events {events:,}  {medians[-1]:.3f} s")
+    exponent = np.polyfit(np.log(BATCHES), np.log(medians), 1)[0]
+    print(f"seconds ~ batch^{exponent:.3f}")
+
+
+if __name__ == "__main__":
+    main()
