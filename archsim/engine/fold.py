@@ -22,28 +22,35 @@ def fold(program: Program) -> tuple[Program, Ints]:
     """
     users = np.bincount(program.stage_resource, minlength=program.resources)
     private = (users[program.stage_resource] == 1).tolist()
-    servers = program.resource_servers[program.stage_resource].tolist()
-    shape = list(
-        zip(
-            np.repeat(
-                np.arange(len(program.lane_stages) - 1), np.diff(program.lane_stages)
-            ).tolist(),
-            servers,
+    alike: dict[tuple[int, ...], int] = {}  # a number for each kind of stage
+    kinds = [
+        alike.setdefault(kind, len(alike))
+        for kind in zip(
+            program.resource_servers[program.stage_resource].tolist(),
             program.stage_beats.tolist(),
             program.stage_service.tolist(),
             program.stage_slope.tolist(),
             program.stage_hold.tolist(),
             strict=True,
         )
-    )
+    ]
+    lanes = np.arange(len(program.lane_stages) - 1)
+    lane = np.repeat(lanes, np.diff(program.lane_stages)).tolist()
     parents, pointers = program.parents.tolist(), program.parent_ptr.tolist()
     twin = list(range(program.stages))
-    seen: dict[tuple[object, ...], int] = {}
+    seen: dict[tuple[int, int | tuple[int, ...]], int] = {}
     kept_parents: dict[int, tuple[int, ...]] = {}
-    for stage in range(program.stages):
-        own = tuple(sorted({twin[p] for p in parents[pointers[stage] : pointers[stage + 1]]}))
-        if private[stage]:
-            twin[stage] = seen.setdefault((*shape[stage], own), stage)
+    for stage, alone in enumerate(private):
+        first, last = pointers[stage], pointers[stage + 1]
+        own: tuple[int, ...]
+        if last - first == 1:  # most stages; the parent says which lane it is
+            own = (twin[parents[first]],)
+            key: tuple[int, int | tuple[int, ...]] = (kinds[stage], own[0])
+        else:
+            own = tuple(sorted({twin[p] for p in parents[first:last]}))
+            key = (kinds[stage], own or -1 - lane[stage])
+        if alone:
+            twin[stage] = seen.setdefault(key, stage)
         if twin[stage] == stage:
             kept_parents[stage] = own
     if len(kept_parents) == program.stages:
