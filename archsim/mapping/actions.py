@@ -21,12 +21,12 @@ class ActionTable:
     """Action ids by content, so that equal actions share one."""
 
     actions: list[Action] = field(default_factory=list)
-    _known: dict[Action, int] = field(default_factory=dict)
+    _known: dict[tuple[str, Bill], int] = field(default_factory=dict)
 
     def id(self, layer: str, bill: Iterable[tuple[str, str, float]]) -> int:
         """The id of an action, new or known."""
-        action = Action(layer, tuple(bill))
-        if action not in self._known:
-            self._known[action] = len(self.actions)
-            self.actions.append(action)
-        return self._known[action]
+        key = layer, tuple(bill)
+        if key not in self._known:
+            self._known[key] = len(self.actions)
+            self.actions.append(Action(*key))
+        return self._known[key]

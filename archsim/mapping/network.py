@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -47,8 +47,10 @@ def overlap(one: Span, other: Span) -> Span | None:
     return (low, high) if low < high else None
 
 
-def union(spans: Iterable[Span]) -> Fraction:
+def union(spans: Collection[Span]) -> Fraction:
     """Share of a vector that is in at least one of the spans."""
+    if WHOLE in spans:
+        return Fraction(1)
     total, reached = Fraction(0), Fraction(0)
     for low, high in sorted(spans):
         total += max(high - max(low, reached), Fraction(0))
