@@ -76,6 +76,16 @@ class Program:
         lane_flow = np.repeat(np.arange(self.flows), np.diff(self.flow_lanes))
         return np.repeat(lane_flow, np.diff(self.lane_stages)).astype(np.int64)
 
+    def stages_of(self, flow: int) -> slice:
+        """The stages of a flow, of all its lanes."""
+        first, last = self.flow_lanes[flow : flow + 2]
+        return slice(int(self.lane_stages[first]), int(self.lane_stages[last]))
+
+    def last_service(self) -> Ints:
+        """(S,) service time of each stage for its flow's last instance, in ticks."""
+        last: Ints = self.flow_instances[self.stage_flow()] - 1
+        return self.stage_service + self.stage_slope * last
+
     def stage_runs(self) -> Ints:
         """(S,) instances that each stage serves: those of its flow that fall on its lane."""
         lanes = np.diff(self.flow_lanes)
@@ -110,7 +120,7 @@ class Program:
         busy: Ints = self.stage_beats * (
             runs * self.stage_service + self.stage_slope * instance_sum
         )
-        longest = np.maximum(self.stage_service, self.stage_service + self.stage_slope * (runs - 1))
+        longest = np.maximum(self.stage_service, self.last_service())
         if (longest.astype(float) * self.stage_beats * runs).sum() > TIME_LIMIT:
             raise OverflowError(f"the busy time passes {TIME_LIMIT} ticks; use a longer tick")
         return busy

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from archsim.arch.model import Architecture
     from archsim.engine.activity import Activity
     from archsim.mapping.mapped import Mapped, OperationInfo
+    from archsim.program import Ints
     from archsim.result import LayerResult, Result
     from archsim.trace.model import Trace
 
@@ -123,8 +124,9 @@ def _result(
     finishes = _inference_finishes(mapped, activity, batch)
     kinds: dict[str, float] = {}
     parts: dict[str, dict[str, float]] = {}
+    components = arch.parts()
     for (path, kind), joules in energy.by_part.items():
-        title = type(arch.parts()[path][0]).title
+        title = type(components[path][0]).title
         kinds[title] = kinds.get(title, 0.0) + joules / batch
         parts.setdefault(path, {})[kind] = joules / batch
     layers = _layers(trace, mapped, activity, energy.by_layer, batch)
@@ -197,6 +199,7 @@ def _layers(
     from archsim.waiting import waits
 
     ops = {layer.name: layer.op for layer in trace.layers}
+    stage_busy = mapped.program.stage_busy()
     rows = []
     for info, waited in zip(mapped.operations, waits(mapped, activity), strict=True):
         compute, results = info.flows
@@ -214,7 +217,7 @@ def _layers(
                 runs_on=info.part.rsplit(".", 1)[-1] or "host",
                 arrays=len(info.arrays),
                 macs=info.macs * info.positions,
-                utilisation=_utilisation(mapped, activity, info),
+                utilisation=_utilisation(mapped, stage_busy, activity.makespan, info),
                 energy_j=energy.get(info.layers[0], 0.0) / batch,
                 waited_for=waited,
                 **shared,
@@ -237,16 +240,14 @@ def _layers(
     return rows
 
 
-def _utilisation(mapped: Mapped, activity: Activity, info: OperationInfo) -> float:
+def _utilisation(mapped: Mapped, stage_busy: Ints, makespan: int, info: OperationInfo) -> float:
     """Share of the run that an operation keeps the components it computes on busy."""
     import numpy as np
 
-    program = mapped.program
-    first, last = program.flow_lanes[info.flows[0] : info.flows[0] + 2]
-    stages = slice(int(program.lane_stages[first]), int(program.lane_stages[last]))
-    resources = program.stage_resource[stages]
+    stages = mapped.program.stages_of(info.flows[0])
+    resources = mapped.program.stage_resource[stages]
     own = np.array([mapped.resource_part[r] == info.part for r in resources.tolist()], bool)
     if not own.any():
         return 0.0
-    busy = program.stage_busy()[stages][own].sum()
-    return float(busy / (len(np.unique(resources[own])) * activity.makespan))
+    busy = stage_busy[stages][own].sum()
+    return float(busy / (len(np.unique(resources[own])) * makespan))

@@ -19,7 +19,6 @@ def waits(mapped: Mapped, activity: Activity) -> list[str]:
     time from its first ready instance to its last finish.
     """
     program = mapped.program
-    stage_flow = program.stage_flow()
     names = {
         flow: info.layers[0] for info in mapped.operations for flow in dict.fromkeys(info.flows)
     }
@@ -33,10 +32,11 @@ def waits(mapped: Mapped, activity: Activity) -> list[str]:
         for edge in np.unique(edges[edges >= 0]):
             causes[_edge_text(mapped, int(edge), names)] += int(gaps[edges == edge].sum())
         for flow in dict.fromkeys(info.flows):
-            begun, _ = admission(program, activity.finish, flow)
+            begun = ready if flow == compute else admission(program, activity.finish, flow)[0]
             in_flight = max(int((activity.finish[flow] - begun).sum()) / max(span, 1), 1.0)
             queued: Counter[str] = Counter()
-            for stage in np.flatnonzero((stage_flow == flow) & (activity.wait > 0)):
+            stages = program.stages_of(flow)
+            for stage in stages.start + np.flatnonzero(activity.wait[stages] > 0):
                 part = mapped.resource_part[int(program.stage_resource[stage])]
                 lost = int(activity.wait[stage]) / int(program.stage_beats[stage]) / in_flight
                 queued[part] = max(queued[part], round(lost))

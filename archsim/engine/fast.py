@@ -54,10 +54,9 @@ def run_fast(
         except BufferError:  # one tick needed more than the slack: give it more
             slack *= 8
         except OverflowError:
-            status = kernel.OVERFLOW
-            break
-    if status == kernel.OVERFLOW:
-        raise OverflowError(f"simulated time passes {TIME_LIMIT} ticks; use a longer tick")
+            raise OverflowError(
+                f"simulated time passes {TIME_LIMIT} ticks; use a longer tick"
+            ) from None
     layout = replace(layout, memory=m)
     flows = layout.table("flow")
     if (flows[:, mem.F_FINISHED] < program.flow_instances).any():

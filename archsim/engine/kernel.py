@@ -28,7 +28,7 @@ from archsim.engine.memory import (
 )  # fmt: skip
 from archsim.engine.queues import enqueue, pop_bucket, reserve, schedule, touch
 
-RUNNING, FINISHED, OVERFLOW = 0, 1, 2
+RUNNING, FINISHED = 0, 1
 
 
 @njit(cache=True)
@@ -250,18 +250,14 @@ def _end(m, stage, number):  # type: ignore[no-untyped-def]
     done = m[own + DONE] + 1
     m[own + DONE] = done
     last = done == m[stage + S_BEATS]
-    goes_on = 0  # a stage that holds its server and has its next beat ready
-    if m[stage + S_MERGED] != ALONE:
-        pass
-    elif m[stage + S_HOLD] == 0 or last:
-        resource = m[stage + S_RESOURCE]
-        m[resource + R_FREE] += 1
-        if m[resource + R_LEN] > 0:
-            touch(m, resource)
-    elif m[own + READY] > done:
-        goes_on = stage
-    if goes_on != 0:
-        _serve(m, stage, number)
+    if m[stage + S_MERGED] == ALONE:
+        if m[stage + S_HOLD] == 0 or last:
+            resource = m[stage + S_RESOURCE]
+            m[resource + R_FREE] += 1
+            if m[resource + R_LEN] > 0:
+                touch(m, resource)
+        elif m[own + READY] > done:
+            _serve(m, stage, number)  # the held server takes its next beat at once
     children = m[stage + S_CHILDREN_AT]
     for i in range(children, children + m[stage + S_CHILDREN]):
         child = m[i]
@@ -313,7 +309,7 @@ def advance(m, budget):  # type: ignore[no-untyped-def]
                 return m, RUNNING
             now = m[m[HEAP_AT]]
             if now > m[LIMIT] or now < 0:
-                return m, OVERFLOW
+                raise OverflowError
             m[NOW] = now
             top = m[TOP]
             if m.size < m[SLACK] + 3 * top:  # a ring that doubles takes at most 2 * top

@@ -42,9 +42,7 @@ def no_groups(program: Program) -> Groups:
 def find_groups(program: Program) -> Groups:
     """All groups of a Program that spare at least one event."""
     users = np.bincount(program.stage_resource, minlength=program.resources)
-    instances = program.flow_instances[program.stage_flow()]
-    longest = program.stage_service + program.stage_slope * (instances - 1)
-    takes_time = np.minimum(program.stage_service, longest) > 0
+    takes_time = np.minimum(program.stage_service, program.last_service()) > 0
     one_server = program.resource_servers[program.stage_resource] == 1
     private = (takes_time & one_server & (users[program.stage_resource] == 1)).tolist()
     leads = (takes_time & one_server & (program.stage_beats == 1)).tolist()

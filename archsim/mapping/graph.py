@@ -66,7 +66,7 @@ class Operation:
         return self.layer is None or isinstance(self.layer, op.Embedding)
 
 
-def operations(trace: Trace, fuse: bool = True) -> list[Operation]:
+def operations(trace: Trace) -> list[Operation]:
     """Operations in topological order; an activation joins the producer it alone consumes.
 
     Inputs that feed only embeddings stay with the host and are left out.
@@ -93,8 +93,7 @@ def operations(trace: Trace, fuse: bool = True) -> list[Operation]:
         shape = trace.shapes[layer.name]
         producer = where.get(layer.inputs[0])
         if (
-            fuse
-            and isinstance(layer, op.Activation)
+            isinstance(layer, op.Activation)
             and producer is not None
             and not found[producer].off_chip
             and users[layer.inputs[0]] == 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from archsim.arch.model import Architecture
 from archsim.arch.pe import Roles, roles
-from archsim.components.base import Work, ceil_div
+from archsim.components.base import ceil_div
 from archsim.components.dram import Dram
 from archsim.components.register import Register
 from archsim.mapping.buffers import credit_table
@@ -19,7 +19,7 @@ from archsim.mapping.mapped import Mapped, OperationInfo
 from archsim.mapping.needs import Need, unit_for
 from archsim.mapping.network import WHOLE, Network
 from archsim.mapping.plan import Plan, plan
-from archsim.mapping.primitives import primitives
+from archsim.mapping.primitives import Primitives, primitives
 from archsim.mapping.steering import targets, variants
 from archsim.mapping.tiling import PEShare
 from archsim.mapping.transport import TILE, Transport
@@ -152,12 +152,9 @@ class _Lowering:
         """Fused activations on a tile's share of a result, then its output register."""
         for fused in operation.fused:
             work = primitives(fused, [operation.shape], operation.shape)
-            found = unit_for(self.arch, work)
-            assert found is not None  # checked by the plan
             self.writer.layer = fused.name
-            name, unit = found
             share = {k: v / part.slice.parts for k, v in work.items()}
-            ends = [self.writer.work(f"{TILE}.{name}", (part.tile,), unit.compute(share), ends)]
+            ends = [self._on_unit(part.tile, share, ends)]
         self.writer.layer = operation.name
         bits = ceil_div(need.result_bits, part.slice.parts)
         if need.weights is None:
@@ -184,11 +181,8 @@ class _Lowering:
             self.transport.fetch(part.tile, ceil_div(bits, need.shards))
             for bits in need.reads.values()
         ]
-        if need.unit is not None:
-            name, unit = need.unit
-            share = {k: v / need.shards for k, v in need.work.items()}
-            work = unit.compute(share)
-            self.writer.work(f"{TILE}.{name}", (part.tile,), work, parents)
+        if need.work:
+            self._on_unit(part.tile, {k: v / need.shards for k, v in need.work.items()}, parents)
 
     def _pe_product(
         self, tile: int, pe: int, share: PEShare, need: Need, fetched: int, arrays: list[int]
@@ -220,36 +214,21 @@ class _Lowering:
                 hold=True,
                 parents=[loaded],
             )
-            converted = self._per_beat(
-                path["adc"],
-                (tile, pe, index % roles_.adc.count),
-                roles_.adc.convert(array.columns),
-                beats,
-                read,
-            )
-            added = self._per_beat(
-                path["shift_add"],
-                (tile, pe, index % ports),
-                roles_.shift_add.accumulate(array.columns),
-                beats,
-                converted,
-            )
-            sums.append(added)
+            converter = tile, pe, index % roles_.adc.count
+            convert = roles_.adc.convert(array.columns)
+            converted = writer.repeat(path["adc"], converter, convert, beats, [read])
+            port = tile, pe, index % ports
+            accumulate = roles_.shift_add.accumulate(array.columns)
+            sums.append(writer.repeat(path["shift_add"], port, accumulate, beats, [converted]))
         store = roles_.output_register.access(sum(share.widths.values()) * need.input_bits)
         writer.work(path["output_register"], (tile, pe), store, sums)
 
-    def _per_beat(
-        self, path: str, key: tuple[int, ...], work: Work, beats: int, parent: int
-    ) -> int:
-        """A stage that does the same work once for every input bit."""
-        return self.writer.stage(
-            self.writer.resource(path, *key),
-            work.period,
-            [(path, action, amount) for action, amount in work.actions.items()],
-            cycles=work.cycles,
-            beats=beats,
-            parents=[parent],
-        )
+    def _on_unit(self, tile: int, work: Primitives, parents: list[int]) -> int:
+        """Primitives on the tile's first digital unit that runs them all."""
+        found = unit_for(self.arch, work)
+        assert found is not None  # checked by the plan
+        name, unit = found
+        return self.writer.work(f"{TILE}.{name}", (tile,), unit.compute(work), parents)
 
     def _gather(
         self, need: Need, sums: Counter[int], part: TilePart, pes: list[PEShare], lane: Lane
@@ -280,11 +259,7 @@ class _Lowering:
         adds = sum((count - 1) * width_of[group] for group, count in partials.items())
         if adds == 0:
             return ends
-        found = unit_for(self.arch, {"add": adds})
-        assert found is not None  # checked by the plan
-        name, unit = found
-        work = unit.compute({"add": adds})
-        return [self.writer.work(f"{TILE}.{name}", (lane.home,), work, ends)]
+        return [self._on_unit(lane.home, {"add": adds}, ends)]
 
     # --- dependencies --------------------------------------------------------------------
 
@@ -372,7 +347,7 @@ class _Lowering:
                 part=part,
                 flows=flows,
                 positions=operation.positions,
-                lanes=max(need.lanes, 1),
+                lanes=need.lanes,
                 tiles=len({part.tile for lane in lanes for part in lane.parts}),
                 macs=macs,
                 arrays=tuple(arrays),

@@ -67,14 +67,7 @@ class Transport:
                 path = f"chip.{network.router_name}"
                 beats, work = network.router.packets(carried)
             stages.append(
-                writer.stage(
-                    writer.resource(path, *link, servers=work.servers),
-                    work.period,
-                    [(path, action, amount) for action, amount in work.actions.items()],
-                    cycles=work.cycles,
-                    beats=beats,
-                    parents=parents if before < 0 else [stages[before]],
-                )
+                writer.repeat(path, link, work, beats, parents if before < 0 else [stages[before]])
             )
         return {
             tile: (stages[at] if at >= 0 else -1, share) for tile, (at, share) in tree.leaf.items()

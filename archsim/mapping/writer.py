@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archsim.components.base import Work
 from archsim.mapping.actions import ActionTable
@@ -68,12 +68,27 @@ class Writer:
     ) -> int:
         """A stage that does one piece of work on a component, cut into beats if it is long."""
         beats = beats_of(work.cycles)
-        bill = [(path, action, amount / beats) for action, amount in work.actions.items()]
+        piece = replace(
+            work,
+            cycles=work.cycles // beats,
+            actions={action: amount / beats for action, amount in work.actions.items()},
+        )
+        return self.repeat(path, key, piece, beats, parents)
+
+    def repeat(
+        self,
+        path: str,
+        key: Sequence[object],
+        work: Work,
+        beats: int,
+        parents: Sequence[int] = (),
+    ) -> int:
+        """A stage that does the same work on a component in each of its beats."""
         return self.stage(
             self.resource(path, *key, servers=work.servers),
             work.period,
-            bill,
-            cycles=work.cycles // beats,
+            [(path, action, amount) for action, amount in work.actions.items()],
+            cycles=work.cycles,
             beats=beats,
             parents=parents,
         )
