@@ -6,14 +6,14 @@ python benchmarks/batches.py [--runs 5]
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from archsim.arch.load import load_arch
 from archsim.bench.engine_bench import MAPPED
+from archsim.bench.timing import median_seconds
 from archsim.engine import run_program
 from archsim.mapping.lower import map_trace
 from archsim.trace.load import load_trace
@@ -31,13 +31,10 @@ def main() -> None:
     medians = []
     for batch in BATCHES:
         program = map_trace(load_arch(arch), load_trace(trace), batch=batch).program
-        seconds, events = [], 0
-        for _ in range(runs + 1):  # the first one warms up
-            begun = time.perf_counter()
-            events = run_program(program).events
-            seconds.append(time.perf_counter() - begun)
-        medians.append(statistics.median(seconds[1:]))
-        print(f"batch {batch:2}  events {events:,}  {medians[-1]:.3f} s")
+        run_program(program)  # warms up
+        seconds, activity = median_seconds(partial(run_program, program), runs)
+        medians.append(seconds)
+        print(f"batch {batch:2}  events {activity.events:,}  {seconds:.3f} s")
     exponent = np.polyfit(np.log(BATCHES), np.log(medians), 1)[0]
     print(f"seconds ~ batch^{exponent:.3f}")
 

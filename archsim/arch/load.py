@@ -22,22 +22,9 @@ def load_arch(path: str | Path) -> Architecture:
 def arch_from_document(document: Document) -> Architecture:
     """Validate a loaded document as an architecture."""
     from archsim.arch.model import ARCH_VERSION, Architecture
-    from archsim.documents import validate
+    from archsim.documents import check_version, validate
 
-    data = document.data
-    if not isinstance(data, dict) or "archsim_arch" not in data:
-        raise InputError(
-            "this is not an architecture: the key 'archsim_arch' is missing.",
-            document.location(()),
-            f"Start the file with 'archsim_arch: {ARCH_VERSION}'.",
-        )
-    version = data["archsim_arch"]
-    if isinstance(version, int) and version > ARCH_VERSION:
-        raise InputError(
-            f"the architecture has format version {version}, made for a newer archsim.",
-            document.location(("archsim_arch",)),
-            f"This archsim reads version {ARCH_VERSION}: upgrade it.",
-        )
+    check_version(document, "architecture", "archsim_arch", ARCH_VERSION)
     arch = validate(Architecture, document)
     _check_parts(arch, document)
     return arch

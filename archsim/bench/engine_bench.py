@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import resource
-import statistics
-import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from archsim.bench.timing import median_seconds, peak_mb
 from archsim.engine.activity import Activity
 from archsim.program import Program
 
@@ -112,25 +112,19 @@ def measure(name: str, root: Path, runs: int, reference_services: int) -> Progra
     program = build(name, root)
     run_program(contended(4, 2))  # compiled code is loaded before anything is timed
     settings: list[Setting] = []
-    activity: Activity | None = None
     peak = 0.0
     for label, (fold, merge) in SETTINGS.items():
-        walls = []
-        for _ in range(runs):
-            begun = time.perf_counter()
-            activity = run_program(program, fold_lock_step=fold, merge_beats=merge)
-            walls.append(time.perf_counter() - begun)
-        assert activity is not None
+        run = partial(run_program, program, fold_lock_step=fold, merge_beats=merge)
+        seconds, activity = median_seconds(run, runs)
         settings.append(
             Setting(
                 shortcuts=label,
-                wall_s=statistics.median(walls),
+                wall_s=seconds,
                 events=activity.events,
                 digest=activity.digest(),
             )
         )
-        peak = peak or _peak_mb()  # of the first setting: all shortcuts
-    assert activity is not None
+        peak = peak or peak_mb(resource.getrusage(resource.RUSAGE_SELF))  # with all shortcuts
     if name == CONTENDED:  # here all instances are ready at once; SimPy would make them all
         program_part = contended(32, -(-reference_services // contended(32, 1).services()))
         truth = run_program(program_part)
@@ -167,8 +161,3 @@ def _reference(program: Program, truth: Activity, services: int) -> tuple[int, f
         for fast, slow in zip(truth.finish, run.finish, strict=True)
     )
     return run.events, seconds, agrees
-
-
-def _peak_mb() -> float:
-    scale = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KB here
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 1e6

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from archsim.bench.timing import median_seconds, peak_mb
+
 GOALS = {
     "run ResNet-18": (5.0, 700.0),
     "import archsim": (0.5, None),
@@ -107,39 +109,28 @@ def _timed(command: list[str]) -> tuple[float, float]:
         process.stderr.close()
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} failed: {stderr.strip()}")
-    scale = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes there, in KB here
-    return wall, usage.ru_maxrss * scale / 1e6
+    return wall, peak_mb(usage)
 
 
 def _engines(runs: int) -> EngineTime:
     from archsim.bench.programs import contended
     from archsim.engine import run_program
 
-    run_program(contended(4, 2), "fast")
-    program = contended(32, 40)
-    reference, fast = [], []
-    equal = True
-    for _ in range(runs):
-        begun = time.perf_counter()
-        truth = run_program(program, "reference")
-        reference.append(time.perf_counter() - begun)
-        equal = equal and run_program(
-            program, "fast", fold_lock_step=False, merge_beats=False
-        ).same_as(truth)
-    large = contended(32, 2000)
-    for _ in range(runs):
-        begun = time.perf_counter()
-        run_program(large, "fast", fold_lock_step=False, merge_beats=False)
-        fast.append(time.perf_counter() - begun)
-    slow_rate = program.services() / statistics.median(reference)
-    fast_rate = large.services() / statistics.median(fast)
+    run_program(contended(4, 2))  # compiled code is loaded before anything is timed
+    program, large = contended(32, 40), contended(32, 2000)
+    slow, truth = median_seconds(lambda: run_program(program, "reference"), runs)
+    raw = run_program(program, fold_lock_step=False, merge_beats=False)
+    fast, _ = median_seconds(
+        lambda: run_program(large, fold_lock_step=False, merge_beats=False), runs
+    )
+    slow_rate, fast_rate = program.services() / slow, large.services() / fast
     return EngineTime(
         name="contended: 32 flows, 8 ADCs, 1 bus; 40 instances on reference, 2,000 on fast",
         services=large.services(),
         reference_services_per_s=slow_rate,
         fast_services_per_s=fast_rate,
         ratio=fast_rate / slow_rate,
-        equal=equal,
+        equal=raw.same_as(truth),
     )
 
 
@@ -151,10 +142,5 @@ def _resnet_engine(arch: Path, workload: Path, runs: int) -> tuple[float, int, i
 
     mapped = map_trace(load_arch(arch), load_trace(workload))
     run_program(mapped.program)
-    samples = []
-    events = 0
-    for _ in range(runs):
-        begun = time.perf_counter()
-        events = run_program(mapped.program).events
-        samples.append(time.perf_counter() - begun)
-    return statistics.median(samples), events, mapped.program.services()
+    seconds, activity = median_seconds(lambda: run_program(mapped.program), runs)
+    return seconds, activity.events, mapped.program.services()

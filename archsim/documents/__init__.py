@@ -3,5 +3,6 @@
 from archsim.documents.loading import load_document
 from archsim.documents.node import Document, KeyPath
 from archsim.documents.validation import validate
+from archsim.documents.version import check_version
 
-__all__ = ["Document", "KeyPath", "load_document", "validate"]
+__all__ = ["Document", "KeyPath", "check_version", "load_document", "validate"]

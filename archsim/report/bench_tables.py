@@ -7,6 +7,22 @@ from archsim.bench.run_bench import CommandTime, EngineTime, RunBench
 from archsim.report.table import Column, Table
 
 
+def _reference(engine: EngineTime | ProgramBench) -> str:
+    return f"{engine.reference_services_per_s / 1e3:.0f} k services/s"
+
+
+def _fast(engine: EngineTime | ProgramBench) -> str:
+    return f"{engine.fast_services_per_s / 1e6:.1f} M services/s"
+
+
+BESIDE = (  # one engine beside the other
+    Column("reference", "reference", _reference, right=True),
+    Column("fast", "fast", _fast, right=True),
+    Column("ratio", "ratio", lambda e: e.ratio, "{:.0f}x".format, right=True),
+    Column("equal", "equal", lambda e: "yes" if e.equal else "NO"),
+)
+
+
 def bench_tables(bench: RunBench) -> list[Table]:
     """Whole commands, then both engines on the same Program."""
     commands = Table(
@@ -26,10 +42,7 @@ def bench_tables(bench: RunBench) -> list[Table]:
         "Both engines",
         [
             Column("name", "Program", lambda e: e.name, fold=24),
-            Column("reference", "reference", _reference, right=True),
-            Column("fast", "fast", _fast, right=True),
-            Column("ratio", "ratio", lambda e: e.ratio, "{:.0f}x".format, right=True),
-            Column("equal", "equal", lambda e: "yes" if e.equal else "NO"),
+            *BESIDE,
         ],
         bench.engines,
         note=(
@@ -49,14 +62,6 @@ def _goal_mb(command: CommandTime) -> str:
     return f"< {command.goal_mb:g} MB" if command.goal_mb else "-"
 
 
-def _reference(engine: EngineTime | ProgramBench) -> str:
-    return f"{engine.reference_services_per_s / 1e3:.0f} k services/s"
-
-
-def _fast(engine: EngineTime | ProgramBench) -> str:
-    return f"{engine.fast_services_per_s / 1e6:.1f} M services/s"
-
-
 def engine_tables(bench: EngineBench) -> list[Table]:
     """Tables of `archsim bench engine`."""
     engines = Table(
@@ -64,10 +69,7 @@ def engine_tables(bench: EngineBench) -> list[Table]:
         [
             Column("name", "Program", lambda p: p.name, fold=20),
             Column("services", "services", lambda p: p.services, "{:,}".format, right=True),
-            Column("reference", "reference", _reference, right=True),
-            Column("fast", "fast", _fast, right=True),
-            Column("ratio", "ratio", lambda p: p.ratio, "{:.0f}x".format, right=True),
-            Column("equal", "equal", lambda p: "yes" if p.equal else "NO"),
+            *BESIDE,
         ],
         bench.programs,
         note=(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archsim.atomic import write_text
-from archsim.documents import Document, load_document, validate
+from archsim.documents import Document, check_version, load_document, validate
 from archsim.errors import InputError, nearest
 from archsim.trace.layer import ShapeError, TensorShape
 from archsim.trace.model import TRACE_VERSION, Trace
@@ -26,7 +26,7 @@ def load_trace(path: str | Path) -> Trace:
     a wrong number of inputs, a cycle, shapes that do not chain, statistics that do not add up.
     """
     document = load_document(path)
-    _check_version(document)
+    check_version(document, "trace", "archsim_trace", TRACE_VERSION)
     trace = validate(Trace, document)
     _check_names(trace, document)
     _check_inputs(trace, document)
@@ -68,30 +68,6 @@ def _json_field(key: str, value: Any) -> str:
 
 def _compact(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _check_version(document: Document) -> None:
-    data = document.data
-    if not isinstance(data, dict) or "archsim_trace" not in data:
-        raise InputError(
-            "this is not a trace: it has no key 'archsim_trace'.",
-            document.location(()),
-            f"A trace gives its format version at the top: `archsim_trace: {TRACE_VERSION}`.",
-        )
-    version = data["archsim_trace"]
-    if isinstance(version, bool):  # equal to 1 in Python
-        raise InputError(
-            "archsim_trace is a version number.",
-            document.location(("archsim_trace",)),
-            f"Write `archsim_trace: {TRACE_VERSION}`.",
-        )
-    if isinstance(version, int) and version > TRACE_VERSION:
-        raise InputError(
-            f"this trace has format version {version} and was made by a newer archsim; "
-            f"this one reads up to version {TRACE_VERSION}.",
-            document.location(("archsim_trace",)),
-            "Upgrade archsim.",
-        )
 
 
 def _check_names(trace: Trace, document: Document) -> None:
