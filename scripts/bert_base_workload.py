@@ -10,19 +10,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archsim.trace.encoder import TOKENS, EncoderConfig, encoder_layers
-from archsim.trace.model import TRACE_VERSION, GraphInput, Precision, Provenance, Trace
+from archsim.models.encoder import EncoderConfig
+from archsim.models.extent import Extent
+from archsim.models.load import load_config
+from archsim.trace.model import TRACE_VERSION, Precision, Provenance, Trace
 from archsim.trace.yaml_writer import save_workload
 
 OUT = Path(__file__).resolve().parent.parent / "workloads" / "bert_base.yaml"
 LENGTH = 128
-CONFIG = EncoderConfig(
-    blocks=12, width=768, heads=12, feed_forward=3072, vocabulary=30522, head="pooler"
-)
 
 
 def bert_base() -> Trace:
-    """BERT-base with its pooler; biases and norm gains are not counted as parameters."""
+    """BERT-base with its pooler."""
+    sizes = load_config("bert-base")
+    assert isinstance(sizes, EncoderConfig)
+    graph = sizes.graph(Extent(seq=LENGTH))
     return Trace(
         archsim_trace=TRACE_VERSION,
         name="bert_base",
@@ -31,8 +33,8 @@ def bert_base() -> Trace:
             made_by="python scripts/bert_base_workload.py",
         ),
         precision=Precision(weight=8, input=8),
-        inputs=[GraphInput(name=TOKENS, shape=[LENGTH, 1], bits=CONFIG.token_bits)],
-        layers=encoder_layers(CONFIG, LENGTH),
+        inputs=graph.inputs,
+        layers=graph.layers,
     )
 
 
@@ -40,7 +42,8 @@ def main() -> None:
     trace = bert_base()
     summary = (
         f"BERT-base, {LENGTH} tokens: {trace.macs() / 1e9:.2f} GMACs, "
-        f"{trace.parameters() / 1e6:.1f} M weights (biases and norms not counted), 8-bit codes"
+        f"{trace.parameters() / 1e6:.1f} M weights, with biases and norms "
+        f"{trace.parameters(biases=True) / 1e6:.1f} M, 8-bit codes"
     )
     header = f"{summary}.\nMade by: python scripts/bert_base_workload.py"
     save_workload(trace, OUT, header)

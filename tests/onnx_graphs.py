@@ -7,10 +7,42 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from archsim.trace.model import Trace
+
 FLOAT = TensorProto.FLOAT
+
+
+def sample(*shape: int) -> NDArray[np.float32]:
+    """The same normal values every time."""
+    return np.random.default_rng(3).normal(size=shape).astype(np.float32)
+
+
+def run(path: Path, feeds: dict[str, Any], *names: str) -> list[NDArray[Any]]:
+    """Values of named tensors, read by a session of the tests' own."""
+    model = onnx.load(path)
+    del model.graph.output[:]
+    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+    return list(session.run(list(names), feeds))
+
+
+def summary(trace: Trace) -> list[tuple[str, ...]]:
+    """(operator, function) of each layer."""
+    return [
+        (layer.op, layer.function) if hasattr(layer, "function") else (layer.op,)
+        for layer in trace.layers
+    ]
+
+
+def shapes(trace: Trace) -> list[tuple[int, ...]]:
+    """Output shape of each layer."""
+    return [trace.shapes[layer.name] for layer in trace.layers]
 
 
 class GraphMaker:
@@ -54,7 +86,8 @@ class GraphMaker:
             [helper.make_tensor_value_info(o, FLOAT, None) for o in outputs],
             [numpy_helper.from_array(v, k) for k, v in self.weights.items()],
         )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)])
+        sets = [helper.make_opsetid("", self.opset), helper.make_opsetid("com.microsoft", 1)]
+        model = helper.make_model(graph, opset_imports=sets)
         model.ir_version = 8
         return model
 

@@ -32,7 +32,11 @@ def count_macs(path: Path) -> int:
 
 @pytest.mark.parametrize(
     ("name", "macs", "weights", "layers"),
-    [("ppocr_v4_rec", 702_469_440, 2_669_672, 144), ("ppocr_v4_cls", 16_315_376, 124_072, 124)],
+    [
+        ("ppocr_v4_rec", 702_469_440, 2_669_672, 144),
+        ("ppocr_v4_cls", 16_315_376, 124_072, 124),
+        ("ppocr_v4_det", 57_657_344, 1_164_320, 175),
+    ],
 )
 def test_committed_traces(name: str, macs: int, weights: int, layers: int) -> None:
     path = ROOT / "traces" / f"{name}.trace.json"
@@ -50,6 +54,21 @@ def test_committed_traces(name: str, macs: int, weights: int, layers: int) -> No
             assert layer.weight_stats.samples == layer.parameters()
 
 
+def test_committed_int8_encoder() -> None:
+    """Six layers of width 384 on 128 tokens; the weights are the file's own codes."""
+    path = ROOT / "traces" / "minilm_l6_int8.trace.json"
+    assert path.stat().st_size < 1_000_000
+    trace = load_trace(path)
+    tokens, width = 128, 384
+    macs = 6 * (tokens * 12 * width**2 + 2 * tokens**2 * width)
+    assert trace.macs() == count_macs(path) == macs
+    assert trace.parameters() == 6 * 12 * width**2 + (30522 + 2) * width
+    weights = [layer.weight_stats for layer in trace.layers if layer.op == "linear"]
+    assert len(weights) == 36
+    assert {stats.scheme for stats in weights} == {"per_column_symmetric"}
+    assert all(stats.histogram[0] == 0 and stats.histogram[-1] > 0 for stats in weights)
+
+
 @pytest.mark.parametrize(
     ("name", "gmacs", "millions", "stationary"),
     [("resnet18", 1.814, 11.68, 21), ("resnet50", 4.089, 25.50, 54)],
@@ -65,4 +84,7 @@ def test_committed_workloads(name: str, gmacs: float, millions: float, stationar
 
 def test_resnet50_workload_is_what_the_importer_gives() -> None:
     source = Path(onnx.__file__).parent / "backend/test/data/light/light_resnet50.onnx"
-    assert import_onnx(source).layers == load_trace(ROOT / "workloads/resnet50.yaml").layers
+    found = import_onnx(source)
+    layers = [layer.model_copy(update={"biases": 0}) for layer in found.layers]
+    assert layers == load_trace(ROOT / "workloads/resnet50.yaml").layers
+    assert found.parameters(biases=True) == 25_557_032  # torchvision's resnet50

@@ -1,4 +1,4 @@
-"""archsim trace: commands that make traces."""
+"""archsim trace: commands that make traces, show them and compare them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ from archsim.cli.group import LazyGroup
 
 command = LazyGroup(
     "trace",
-    lazy={"export": ("archsim.cli.trace_export", "Read a trained model and write its trace.")},
-    help="Make traces from trained models.",
+    lazy={
+        "export": ("archsim.cli.trace_export", "Read a trained model and write its trace."),
+        "show": ("archsim.cli.trace_show", "Show the layers, work and values of a trace."),
+        "diff": ("archsim.cli.trace_diff", "Compare two traces layer by layer."),
+    },
+    help="Make traces from trained models, show and compare them.",
 )

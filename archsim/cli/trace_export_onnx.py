@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import importlib.util
+import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from archsim.cli import trace_output
+from archsim.cli.quantisation import quantisation_options
 from archsim.errors import InputError
 
 if TYPE_CHECKING:
+    from archsim.trace.model import Trace
     from archsim.trace.onnx.graph import Array
-
-WORKLOAD = (".yaml", ".yml")
+    from archsim.trace.quantiser import Quantiser
 
 
 @click.command("onnx")
@@ -22,48 +25,50 @@ WORKLOAD = (".yaml", ".yml")
               help="Real inputs by name, from which value statistics are taken.")  # fmt: skip
 @click.option("--shape", "shapes", multiple=True, metavar="NAME=1,3,224,224",
               help="Shape of an input whose dimensions the model leaves open.")  # fmt: skip
+@click.option("--allow-unknown", is_flag=True,
+              help="Let operators without a cost count as one operation per element.")  # fmt: skip
+@quantisation_options
 @click.option("--name", help="Name of the trace; by default the file's.")
-@click.option("-o", "--output", metavar="OUT",
-              help="A .json trace or a .yaml workload; by default NAME.trace.json.")  # fmt: skip
+@trace_output.output_option("A .json trace or a .yaml workload; by default NAME.trace.json.")
 def command(
-    model: str, inputs: str | None, shapes: tuple[str, ...], name: str | None, output: str | None
+    model: str,
+    inputs: str | None,
+    shapes: tuple[str, ...],
+    allow_unknown: bool,
+    quantiser: Quantiser,
+    name: str | None,
+    output: str | None,
 ) -> None:
     """Read MODEL (an .onnx file) and write its trace."""
-    out = Path(output or f"{name or Path(model).stem}.trace.json")
-    if out.suffix not in (".json", *WORKLOAD):
-        raise InputError(
-            f"the ending '{out.suffix}' is not known.", str(out), "Use .json, .yaml or .yml."
-        )
-    _require("onnx")
-    if inputs is not None:
-        _require("onnxruntime")
-    sizes = dict(map(_shape, shapes)) or None
+    out = trace_output.output_path(output, name or Path(model).stem)
+    trace_output.require("onnx", *([] if inputs is None else ["onnxruntime"]))
+    sizes = _shapes(shapes)
     sample = None if inputs is None else _sample(inputs)
 
     from archsim.cli import stdout
-    from archsim.report import figures
-    from archsim.trace.load import save_trace
     from archsim.trace.onnx import import_onnx
-    from archsim.trace.yaml_writer import save_workload
 
-    trace = import_onnx(model, inputs=sample, shapes=sizes, name=name)
-    if out.suffix in WORKLOAD:
-        save_workload(trace, out, f"{trace.name}, read from {Path(model).name}.")
-    else:
-        save_trace(trace, out)
-    stdout.write(
-        f"{out}: trace {trace.name}, {figures.count(len(trace.layers))} layers, "
-        f"{figures.magnitude(trace.macs(), 'MACs')}, "
-        f"{figures.magnitude(trace.parameters(), 'parameters')}"
-    )
+    trace = import_onnx(
+        model, inputs=sample, shapes=sizes, name=name, allow_unknown=allow_unknown,
+        quantiser=quantiser, data=Path(inputs or "none").name,
+    )  # fmt: skip
+    trace_output.save(trace, out, model)
+    unknown = _unknown(trace)
+    if unknown:
+        stdout.write(f"operators without a cost of their own: {unknown}")
 
 
-def _require(package: str) -> None:
-    if importlib.util.find_spec(package) is None:
-        raise InputError(
-            f"reading this model takes the package '{package}', which is not installed.",
-            fix="Install it with `pip install 'archsim[traces]'`.",
-        )
+def _unknown(trace: Trace) -> str:
+    """The operators of `unknown` layers and how often each occurs."""
+    counts = Counter(layer.operator for layer in trace.layers if layer.op == "unknown")
+    return ", ".join(f"{operator} ({count})" for operator, count in sorted(counts.items()))
+
+
+def _shapes(texts: tuple[str, ...]) -> dict[str, list[int]] | None:
+    found = dict(map(_shape, texts))
+    if len(found) < len(texts):
+        raise click.BadParameter("an input has two shapes.", param_hint="'--shape'")
+    return found or None
 
 
 def _shape(text: str) -> tuple[str, list[int]]:
@@ -75,9 +80,7 @@ def _shape(text: str) -> tuple[str, list[int]]:
 
 
 def _sample(path: str) -> dict[str, Array]:
-    """The arrays of an .npz file by name."""
-    import zipfile
-
+    """The arrays of an .npz file by name; pickled objects could run code and are refused."""
     import numpy as np
 
     try:
@@ -90,5 +93,8 @@ def _sample(path: str) -> dict[str, Array]:
         raise InputError(f"can't be read: {fault.strerror or fault}.", path) from None
     except (ValueError, EOFError, zipfile.BadZipFile):
         raise InputError(
-            "is not an .npz file of plain arrays.", path, "Save it with np.savez(path, name=array)."
+            "is not an .npz file of plain arrays (one of objects is a pickle, which can run code "
+            "when it is loaded).",
+            path,
+            "Save it with np.savez(path, name=array), each array of numbers.",
         ) from None

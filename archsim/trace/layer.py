@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Annotated, ClassVar
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from archsim.schema import Model
 from archsim.trace.stats import TensorStats
@@ -49,6 +49,12 @@ class LayerBase(Model):
     ] = None
     weight_bits: Annotated[int | None, Field(ge=1, le=32)] = None
     input_bits: Annotated[int | None, Field(ge=1, le=32)] = None
+    biases: Annotated[
+        NonNegativeInt, Field(description="learnt values beside the weights: biases, norm gains")
+    ] = 0
+    tied_to: Annotated[
+        str | None, Field(description="layer whose weights these are; they are counted there")
+    ] = None
     weight_stats: TensorStats | None = None
     input_stats: TensorStats | None = None
     output_stats: TensorStats | None = None

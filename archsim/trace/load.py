@@ -9,6 +9,7 @@ from typing import Any
 from archsim.atomic import write_text
 from archsim.documents import Document, check_version, load_document, validate
 from archsim.errors import InputError, nearest
+from archsim.trace.generation import generation_fault
 from archsim.trace.layer import ShapeError, TensorShape
 from archsim.trace.model import TRACE_VERSION, Trace
 from archsim.trace.operators import Layer
@@ -23,19 +24,29 @@ def load_trace(path: str | Path) -> Trace:
 
     Raises InputError, at the file and line (YAML) or key (JSON), for: an unreadable file, a
     missing or newer version, a field that does not validate, a name used twice, an unknown input,
-    a wrong number of inputs, a cycle, shapes that do not chain, statistics that do not add up.
+    a wrong number of inputs, a cycle, shapes that do not chain, weights tied to others of another
+    size, a token that depends on itself, statistics that do not add up.
     """
-    document = load_document(path)
+    return trace_from_document(load_document(path))
+
+
+def trace_from_document(document: Document) -> Trace:
+    """The trace in a document; raises as `load_trace` does."""
     check_version(document, "trace", "archsim_trace", TRACE_VERSION)
     trace = validate(Trace, document)
     _check_names(trace, document)
     _check_inputs(trace, document)
     order = _execution_order(trace, document)
     _check_shapes(trace, order, document)
+    _check_ties(trace, document)
     _check_statistics(trace, document)
-    if order == list(range(len(order))):
-        return trace
-    return trace.model_copy(update={"layers": [trace.layers[i] for i in order]})
+    if order != list(range(len(order))):
+        trace = trace.model_copy(update={"layers": [trace.layers[i] for i in order]})
+    fault = generation_fault(trace)
+    if fault is not None:
+        key = document.location(("generation", *fault.key))
+        raise InputError(f"generation: {fault.what}", key, fault.fix)
+    return trace
 
 
 def save_trace(trace: Trace, path: str | Path) -> None:
@@ -153,6 +164,30 @@ def _check_shapes(trace: Trace, order: list[int], document: Document) -> None:
 def _describe(layer: Layer, inputs: list[TensorShape]) -> str:
     pairs = zip(layer.inputs, inputs, strict=True)
     return ", ".join(f"'{name}' with shape {list(shape)}" for name, shape in pairs)
+
+
+def _check_ties(trace: Trace, document: Document) -> None:
+    layers = {layer.name: layer for layer in trace.layers}
+    for i, layer in enumerate(trace.layers):
+        if layer.tied_to is None:
+            continue
+        other = layers.get(layer.tied_to)
+        fix = "Name the layer where these weights are counted."
+        if other is None:
+            what = f"is tied to '{layer.tied_to}', which is no layer of the trace"
+            fix = _suggest(layer.tied_to, set(layers) - {layer.name})
+        elif other.tied_to is not None:
+            what = f"is tied to '{other.name}', which is tied itself to '{other.tied_to}'"
+        elif other.parameters() != layer.parameters():
+            what = (
+                f"has {layer.parameters()} weights and is tied to '{other.name}', which has "
+                f"{other.parameters()}"
+            )
+        else:
+            continue
+        raise InputError(
+            f"layer '{layer.name}' {what}.", document.location(("layers", i, "tied_to")), fix
+        )
 
 
 def _check_statistics(trace: Trace, document: Document) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt
 
 from archsim.schema import Model
-from archsim.trace.layer import Shape, TensorShape
+from archsim.trace.layer import LayerBase, Shape, TensorShape
 from archsim.trace.operators import Layer
 from archsim.trace.stats import TensorStats
 
@@ -32,6 +32,22 @@ class GraphInput(Model):
     stats: TensorStats | None = None
 
 
+class Generation(Model):
+    """Autoregressive use of a decoder: a prompt at once, then one position after another.
+
+    The sequence has prompt + decode positions. `source` gives scores for the next token at the
+    positions prompt - 1, prompt, ... (decode + 1 of them), and position n >= prompt of the input
+    `target` is the token that they choose: it waits for position n - prompt of `source`. With
+    `sequences` interleaved sequences all counts are per sequence.
+    """
+
+    prompt: PositiveInt
+    decode: NonNegativeInt
+    source: Annotated[str, Field(description="layer that scores the next token")]
+    target: Annotated[str, Field(description="input of the trace that takes the chosen token")]
+    sequences: PositiveInt = 1
+
+
 class Provenance(Model):
     """Where the trace comes from, so that anyone can make it again."""
 
@@ -49,6 +65,7 @@ class Trace(Model):
     name: str
     provenance: Provenance
     precision: Precision = Precision()
+    generation: Generation | None = None
     inputs: Annotated[list[GraphInput], Field(min_length=1)]
     layers: Annotated[list[Layer], Field(min_length=1)]
 
@@ -60,7 +77,7 @@ class Trace(Model):
             shapes[layer.name] = layer.output_shape([shapes[i] for i in layer.inputs])
         return shapes
 
-    def input_shapes(self, layer: Layer) -> list[TensorShape]:
+    def input_shapes(self, layer: LayerBase) -> list[TensorShape]:
         """Shapes of a layer's inputs."""
         return [self.shapes[name] for name in layer.inputs]
 
@@ -70,6 +87,7 @@ class Trace(Model):
             layer.macs(self.input_shapes(layer), self.shapes[layer.name]) for layer in self.layers
         )
 
-    def parameters(self) -> int:
-        """Weights of all layers, biases not counted."""
-        return sum(layer.parameters() for layer in self.layers)
+    def parameters(self, *, biases: bool = False) -> int:
+        """Weights of all layers, tied ones once; with `biases` all that the model has learnt."""
+        own = [layer for layer in self.layers if layer.tied_to is None]
+        return sum(layer.parameters() + (layer.biases if biases else 0) for layer in own)

@@ -48,9 +48,9 @@ def workload_text(trace: Trace, header: str) -> str:
 
 
 def _in_reading_order(row: dict[str, Any]) -> dict[str, Any]:
-    """Name, operator and inputs first, the output shape last."""
+    """Name, operator and inputs first, then sizes; what is learnt beside, and the shape, last."""
     first = {key: row[key] for key in ("name", "op", "inputs") if key in row}
-    last = {"shape": row["shape"]} if "shape" in row else {}
+    last = {key: row[key] for key in ("biases", "tied_to", "shape") if key in row}
     return first | {k: v for k, v in row.items() if k not in last} | last
 
 

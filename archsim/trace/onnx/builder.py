@@ -1,43 +1,29 @@
-"""Collects layers while nodes are converted: names, layouts, moves, folded constants."""
+"""Collects layers while nodes are converted: names, layouts, moves."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, get_args
 
-import numpy as np
 from pydantic import ValidationError
 
 from archsim.trace.layer import LayerBase, ShapeError
 from archsim.trace.onnx import layout
 from archsim.trace.onnx.graph import Array, Graph, Node
 from archsim.trace.onnx.layout import Axes, View
+from archsim.trace.onnx.naming import layer_name
+from archsim.trace.onnx.record import Draft, Record
+from archsim.trace.onnx.weights import Weight
 from archsim.trace.operators import Move
 
-# Module operators whose name in an exported path only repeats the module's.
-MODULES = {
-    "Conv", "Gemm", "MatMul", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool",
-    "BatchNormalization", "LayerNormalization", "Sigmoid", "Softmax",
-}  # fmt: skip
 
+class Unsupported(Exception):
+    """A node that no layer stands for: the importer lists them all."""
 
-@dataclass
-class Draft:
-    """A layer before its statistics: the record and the ONNX tensors that hold its values.
-
-    weight: shape (out, in/groups, kernel...) or (in, out), scaled by what was folded in; None
-    where the data is missing or the layer has none. out_axis: the axis of output channels.
-    """
-
-    layer: LayerBase
-    sources: list[str]
-    output: str
-    weight: Array | None = None
-    out_axis: int = 0
-    takes_affine: bool = False
+    def __init__(self, node: Node, why: str):
+        super().__init__(why)
+        self.node, self.why = node, why
 
 
 class Builder:
@@ -47,18 +33,18 @@ class Builder:
         self.graph = graph
         self.views: dict[str, View] = {}
         self.drafts: list[Draft] = []
+        self.sources: dict[str, Record] = {}  # graph inputs
+        self._holders: dict[str, str] = {}  # the first layer with a stored weight
         self.uses = Counter(name for node in graph.nodes for name in node.inputs)
         self.uses.update(graph.outputs)
         self._names: set[str] = set(graph.inputs)
 
     def view(self, node: Node, index: int = 0) -> View:
-        """The view of a node's input; InputError if it is a constant."""
+        """The view of a node's input; Unsupported if it is a constant."""
         name = node.inputs[index]
         if name not in self.views:
-            raise self.graph.error(
-                f"node '{node.label}' ({node.op}) reads the constant '{name}' where a rule "
-                "expects an activation.",
-                "Add a rule for it (docs/traces_onnx.md) or simplify the model.",
+            raise self.unsupported(
+                node, f"reads the constant '{name}' where a rule expects an activation"
             )
         return self.views[name]
 
@@ -70,12 +56,9 @@ class Builder:
         """ONNX shape of a tensor."""
         return self.graph.shapes[name]
 
-    def unsupported(self, node: Node, why: str) -> Exception:
-        """The error for a use of an operator that the trace can't hold."""
-        return self.graph.error(
-            f"node '{node.label}' ({node.op}) {why}.",
-            "Cut it out of the model, or add a rule (docs/traces_onnx.md).",
-        )
+    def unsupported(self, node: Node, why: str) -> Unsupported:
+        """The exception for a use of an operator that the trace can't hold."""
+        return Unsupported(node, why)
 
     # Layers
 
@@ -90,22 +73,32 @@ class Builder:
         hint: str | None = None,
         output: int = 0,
         tensor: str | None = None,
-        weight: Array | None = None,
-        out_axis: int = 0,
+        derive: Callable[[Array], Array] | None = None,
+        weight: Weight | None = None,
         takes_affine: bool = False,
+        holder: int | None = None,
+        stored: str | None = None,
         **fields: Any,
     ) -> View:
         """Append a layer and return the view of its output.
 
-        The shape that the layer computes from its inputs must be the one its axes say.
+        The shape that the layer computes from its inputs must be the one its axes say. tensor:
+        the ONNX tensor with the layer's values, the node's output by default; derive: what makes
+        them of it. takes_affine: a factor or term per output channel may be folded in, the factor
+        into the weights of draft number `holder`, its own by default. stored: the constant with
+        its weights; a later layer with the same one is tied to the first.
         """
         tensor = tensor or node.outputs[output]
         shape = layout.record_shape(axes, rank)
+        name = self._name(node, hint)
+        if stored is not None:
+            root = self.graph.roots.get(stored, stored)
+            fields["tied_to"] = self._holders.get(root)
         try:
             layer = kind.model_validate(
                 {
                     "op": get_args(kind.model_fields["op"].annotation)[0],
-                    "name": self._name(node, hint),
+                    "name": name,
                     "inputs": [v.record for v in inputs],
                     "shape": list(shape),
                     **fields,
@@ -124,20 +117,36 @@ class Builder:
             raise self.unsupported(
                 node, f"gives {list(shape)} where the trace computes {list(found)}"
             )
-        self.drafts.append(
-            Draft(layer, [v.tensor for v in inputs], tensor, weight, out_axis, takes_affine)
-        )
+        if stored is not None:
+            self._holders.setdefault(root, name)
+        if takes_affine and holder is None:
+            holder = len(self.drafts)
+        record = Record(layer.name, tensor, axes, rank, derive)
+        self.drafts.append(Draft(layer, record, weight, holder))
         return View(layer.name, rank, axes, tensor, len(self.drafts) - 1, True)
 
     def pointwise(self, kind: type[LayerBase], node: Node, view: View, **fields: Any) -> View:
         """Append a layer that keeps its input's layout."""
         return self.emit(kind, node, [view], view.axes, view.rank, **fields)
 
-    def relabel(self, view: View, axes: Axes, tensor: str) -> View:
-        """The same record under other ONNX axes: no layer."""
+    def relabel(self, view: View, axes: Axes, node: Node, output: int = 0) -> View:
+        """The record of a node's first activation as its output, with these axes: no layer."""
+        source = next(name for name in node.inputs if name in self.views)
         return View(
-            view.record, view.rank, axes, view.tensor, view.draft, self.is_sole(view, tensor)
-        )
+            view.record, view.rank, axes, node.outputs[output], view.draft,
+            self.is_sole(view, source),
+        )  # fmt: skip
+
+    def records(self) -> Iterator[Record]:
+        """Where the values of every graph input and layer are."""
+        yield from self.sources.values()
+        yield from (draft.record for draft in self.drafts)
+
+    def rename(self, view: View, node: Node) -> View:
+        """The view's layer now ends with this node: what it computes is part of the layer."""
+        name = node.outputs[0]
+        self.drafts[view.draft].record = Record(view.record, name, view.axes, view.rank)
+        return View(view.record, view.rank, view.axes, name, view.draft, True)
 
     def is_sole(self, view: View, tensor: str) -> bool:
         """True if nothing else reads the values between the layer and `tensor`."""
@@ -213,87 +222,3 @@ class Builder:
             Move, node, inputs, axes, rank, output=output, tensor=tensor, function=function,
             hint=f"{layer_name(node, self.graph)}.{function}" if tensor else None,
         )  # fmt: skip
-
-    # Constants
-
-    def fold(
-        self, node: Node, view: View, tensor: str, constant: str, on_left: bool
-    ) -> View | None:
-        """Fold `activation op constant` into the layer before it; None where that can't be.
-
-        A bias disappears, a scale goes into the weights. Possible when the layer takes an affine
-        function of its output channels, nobody else reads its output, and the constant is one
-        value or one per channel.
-        """
-        if view.draft < 0 or not self.is_sole(view, tensor):
-            return None
-        draft = self.drafts[view.draft]
-        if not draft.takes_affine or (node.op == "Div" and on_left):
-            return None
-        if not self.is_per_channel(view, constant):
-            return None
-        value = self.vector(constant)
-        if draft.weight is not None and value is None and node.op in ("Mul", "Div"):
-            draft.weight = None
-        elif draft.weight is not None and value is not None:
-            scale = {"Mul": value, "Div": 1 / value if node.op == "Div" else value}.get(node.op)
-            if node.op == "Sub" and on_left:
-                scale = np.asarray(-1.0)
-            if scale is not None:
-                self.scale_weight(draft, scale)
-        draft.output = node.outputs[0]
-        return View(view.record, view.rank, view.axes, node.outputs[0], view.draft, True)
-
-    def scale_weight(self, draft: Draft, scale: Array) -> None:
-        """Multiply each output channel of a layer's weight."""
-        if draft.weight is None:
-            return
-        if scale.size > 1:
-            dims = [1] * draft.weight.ndim
-            dims[draft.out_axis] = -1
-            scale = scale.reshape(dims)
-        draft.weight = draft.weight * scale
-
-    def is_per_channel(self, view: View, constant: str) -> bool:
-        """True for a constant of one value, or of one per channel of the record."""
-        shape = self.shape(constant)
-        if len(shape) > len(view.axes):
-            return False
-        padded = (1,) * (len(view.axes) - len(shape)) + shape
-        wide = [i for i, extent in enumerate(padded) if extent > 1]
-        if not wide:
-            return True
-        channels = sorted((f for f in view.factors if not f.is_position), key=lambda f: f.key)
-        return len(wide) == 1 and list(view.axes[wide[0]]) == channels
-
-    def vector(self, constant: str) -> Array | None:
-        """A constant's values as a flat float array, None where the file lacks them."""
-        value = self.graph.constants[constant]
-        return None if value is None else np.asarray(value, np.float64).ravel()
-
-
-def layer_name(node: Node, graph: Graph) -> str:
-    """A short name: the node's own, cleaned, else its weight's, else its operator's."""
-    op = node.op.removeprefix("Fused:").lower()
-    text = re.sub(r"^p2o\.", "", node.name)
-    if node.op.startswith("Fused:"):  # the node's name says Mul or Div, its last step
-        text = re.sub(r"(Mul|Div|Add)(?=([._@]?\d+)?$)", op, text)
-    if not text or re.fullmatch(r"n?\d+", text):
-        text = _weight_name(node, graph) or op
-        return re.sub(r"[\s/]+", ".", text)
-    parts = [part for part in text.split("/") if part]
-    kept: list[str] = []
-    for part in parts:
-        if kept and part.startswith(kept[-1] + "."):
-            kept.pop()
-        kept.append(part)
-    if len(kept) > 1 and re.sub(r"_\d+$", "", kept[-1]) in MODULES:
-        kept.pop()
-    return re.sub(r"\s+", "_", ".".join(kept))
-
-
-def _weight_name(node: Node, graph: Graph) -> str | None:
-    for name in node.inputs[1:2]:
-        if name in graph.constants and len(graph.shapes[name]) > 1:
-            return re.sub(r"([._]w(eight)?(_\d+)?)$", "", name.rsplit("/", 1)[-1])
-    return None

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archsim.trace.layer import TensorShape
-from archsim.trace.onnx.graph import Dims
+from archsim.trace.onnx.graph import Array, Dims
 
 CHANNEL = 1000  # first key element of channel factors: behind every position axis
 
@@ -80,6 +80,14 @@ def record_shape(axes: Axes, rank: int) -> TensorShape:
     factors = [factor for axis in axes for factor in axis]
     grid = [size([f for f in factors if f.key[0] == i]) for i in range(rank)]
     return (*grid, size([f for f in factors if not f.is_position]))
+
+
+def rows(values: Array, axes: Axes) -> Array:
+    """Values with these ONNX axes as the record has them: (positions, channels)."""
+    factors = [factor for axis in axes for factor in axis]
+    order = sorted(range(len(factors)), key=lambda i: factors[i].key)
+    spread = values.reshape([factor.size for factor in factors]).transpose(order)
+    return spread.reshape(-1, size([f for f in factors if not f.is_position]))
 
 
 def fresh(shape: Dims, positions: Sequence[int], channels: Sequence[int]) -> tuple[Axes, int]:

@@ -18,9 +18,9 @@ def reshape(builder: Builder, node: Node) -> None:
     view, shape = builder.view(node), builder.shape(node.outputs[0])
     axes = layout.reshape(view.axes, shape)
     if axes is not None:
-        builder.views[node.outputs[0]] = builder.relabel(view, axes, node.inputs[0])
+        builder.views[node.outputs[0]] = builder.relabel(view, axes, node)
         return
-    made, rank = _default(shape)
+    made, rank = default_layout(shape)
     builder.views[node.outputs[0]] = builder.move(node, [view], made, rank, "reshape")
 
 
@@ -30,7 +30,17 @@ def transpose(builder: Builder, node: Node) -> None:
     view = builder.view(node)
     order = node.attribute("perm") or list(range(len(view.axes)))[::-1]
     axes = tuple(view.axes[i] for i in order)
-    builder.views[node.outputs[0]] = builder.relabel(view, axes, node.inputs[0])
+    builder.views[node.outputs[0]] = builder.relabel(view, axes, node)
+
+
+@rule("Identity")
+def identity(builder: Builder, node: Node) -> None:
+    """What is left of a group of nodes that changes no value; its result is the layer's."""
+    view, source = builder.view(node), node.inputs[0]
+    if view.draft >= 0 and builder.is_sole(view, source):
+        builder.views[node.outputs[0]] = builder.rename(view, node)
+    else:
+        builder.views[node.outputs[0]] = builder.relabel(view, view.axes, node)
 
 
 @rule("Slice")
@@ -56,6 +66,23 @@ def pad(builder: Builder, node: Node) -> None:
     _resized(builder, node, builder.view(node), "pad", free=True)
 
 
+@rule("Tile")
+def tile(builder: Builder, node: Node) -> None:
+    """Copies side by side: of single values a broadcast, else like a pad with other data."""
+    view, shape = builder.view(node), builder.shape(node.outputs[0])
+    broadcast = all(old in (1, new) for old, new in zip(view.shape, shape, strict=True))
+    _resized(builder, node, view, "resize" if broadcast else "pad", free=True)
+
+
+@rule("DepthToSpace", "SpaceToDepth")
+def blocks(builder: Builder, node: Node) -> None:
+    """Channels become positions, or positions channels."""
+    axes, rank = default_layout(builder.shape(node.outputs[0]))
+    builder.views[node.outputs[0]] = builder.move(
+        node, [builder.view(node)], axes, rank, "transpose"
+    )
+
+
 @rule("Resize", "Upsample")
 def resize(builder: Builder, node: Node) -> None:
     """Interpolation to another size."""
@@ -69,7 +96,7 @@ def _resized(
     name = node.outputs[output]
     shape = builder.shape(name)
     if shape == view.shape and free:
-        builder.views[name] = builder.relabel(view, view.axes, node.inputs[0])
+        builder.views[name] = builder.relabel(view, view.axes, node)
         return
     axes = layout.resized(view.axes, shape)
     made, rank = (axes, view.rank) if axes is not None else _like(view, shape)
@@ -88,7 +115,7 @@ def concat(builder: Builder, node: Node) -> None:
     made, rank = (axes, model.rank) if axes is not None else _like(model, shape)
     views = [_matching(builder, node, view, made) for view in views]
     if len(views) == 1 and views[0].shape == shape:
-        builder.views[node.outputs[0]] = builder.relabel(views[0], views[0].axes, names[0])
+        builder.views[node.outputs[0]] = builder.relabel(views[0], views[0].axes, node)
         return
     function = "concat" if len(names) == len(node.inputs) else "pad"
     builder.views[node.outputs[0]] = builder.move(node, views, made, rank, function)
@@ -118,7 +145,7 @@ def gather(builder: Builder, node: Node) -> None:
         view = builder.arrange(node, view, list(range(len(view.axes))), [])
         features: tuple[Factor, ...] = (Factor((CHANNEL, 0), shape[1]),) if shape[1] > 1 else ()
         builder.views[node.outputs[0]] = builder.emit(
-            Embedding, node, [view], (*view.axes, features), view.rank,
+            Embedding, node, [view], (*view.axes, features), view.rank, stored=table,
             rows=shape[0], features=shape[1],
         )  # fmt: skip
         return
@@ -136,12 +163,23 @@ def gather(builder: Builder, node: Node) -> None:
     builder.views[node.outputs[0]] = builder.move(node, [view], made, rank, "slice")
 
 
+@rule("GatherND", "GatherElements")
+def pick(builder: Builder, node: Node) -> None:
+    """Elements at constant indices."""
+    if not builder.is_constant(node.inputs[1]):
+        raise builder.unsupported(node, "picks by indices that aren't constant")
+    view, shape = builder.view(node), builder.shape(node.outputs[0])
+    same = shape == view.shape
+    made, rank = (view.axes, view.rank) if same else default_layout(shape)
+    builder.views[node.outputs[0]] = builder.move(node, [view], made, rank, "slice")
+
+
 def _like(view: View, shape: Dims) -> tuple[Axes, int]:
     """A new record for a shape: each axis keeps the role it has in the view.
 
     An axis that had size 1: as by default for tensors of this rank.
     """
-    usual, _ = _default(shape)
+    usual, _ = default_layout(shape)
     channels = [
         i for i, axis in enumerate(view.axes) if any(not f.is_position for f in (axis or usual[i]))
     ]
@@ -154,7 +192,7 @@ def _like(view: View, shape: Dims) -> tuple[Axes, int]:
     return layout.fresh(shape, positions, channels)
 
 
-def _default(shape: Dims) -> tuple[Axes, int]:
+def default_layout(shape: Dims) -> tuple[Axes, int]:
     """The layout of a tensor whose past says nothing: rank 4 is NCHW, else channels are last."""
     if len(shape) == 4:
         return layout.fresh(shape, (2, 3), (0, 1))

@@ -1,4 +1,4 @@
-"""Rules for operators that keep the shape: functions, norms, softmax, arithmetic."""
+"""Rules for operators that keep the shape: functions, softmax, arithmetic, comparisons."""
 
 from __future__ import annotations
 
@@ -6,20 +6,35 @@ import numpy as np
 
 from archsim.trace.onnx import layout
 from archsim.trace.onnx.builder import Builder
+from archsim.trace.onnx.folding import elements, fold, learnt
 from archsim.trace.onnx.graph import Dims, Node
 from archsim.trace.onnx.layout import Axis, View
-from archsim.trace.onnx.patterns import FUSED, FUSED_NORM
+from archsim.trace.onnx.patterns import FUSED
 from archsim.trace.onnx.registry import rule
-from archsim.trace.operators import Activation, Elementwise, Norm, Softmax
+from archsim.trace.operators import Activation, Elementwise, Softmax
 
 FUNCTIONS = {
-    "Relu": "relu", "Clip": "clip", "LeakyRelu": "leaky_relu", "PRelu": "leaky_relu",
-    "Sigmoid": "sigmoid", "HardSigmoid": "hardsigmoid", "HardSwish": "hardswish", "Tanh": "tanh",
-    "Gelu": "gelu", "Swish": "silu", "Erf": "erf", "Exp": "exp", "Sqrt": "sqrt",
-    "Neg": "scale", "Reciprocal": "scale",
+    "Relu": "relu", "Clip": "clip", "ThresholdedRelu": "clip", "LeakyRelu": "leaky_relu",
+    "PRelu": "leaky_relu", "Elu": "elu", "Selu": "elu", "Celu": "elu", "Sigmoid": "sigmoid",
+    "HardSigmoid": "hardsigmoid", "HardSwish": "hardswish", "Tanh": "tanh", "Gelu": "gelu",
+    "Swish": "silu", "QuickGelu": "silu", "Mish": "mish", "Softplus": "softplus",
+    "Erf": "erf", "Exp": "exp", "Log": "log", "Sqrt": "sqrt", "Sin": "sin",
+    "Cos": "cos", "Abs": "abs", "Neg": "scale", "Reciprocal": "scale", "Floor": "round",
+    "Ceil": "round", "Round": "round", "Sign": "compare", "Not": "compare", "IsNaN": "compare",
+    "IsInf": "compare",
     **{op: function for function, op in FUSED.items()},
 }  # fmt: skip
-ARITHMETIC = {"Add": "add", "Sub": "sub", "Mul": "mul", "Div": "div"}
+# The function of two activations, and that of one where the other operand is a constant.
+ARITHMETIC = {
+    "Add": ("add", "scale"), "Sub": ("sub", "scale"), "Mul": ("mul", "scale"),
+    "Div": ("div", "scale"), "Sum": ("add", "scale"), "Mean": ("add", "scale"),
+    "Mod": ("div", "scale"), "Max": ("max", "clip"), "Min": ("min", "clip"),
+    "Equal": ("compare", "compare"), "Greater": ("compare", "compare"),
+    "Less": ("compare", "compare"), "GreaterOrEqual": ("compare", "compare"),
+    "LessOrEqual": ("compare", "compare"), "And": ("logic", "compare"), "Or": ("logic", "compare"),
+    "Xor": ("logic", "compare"),
+}  # fmt: skip
+AFFINE = ("Add", "Sub", "Mul", "Div")
 
 
 @rule(*FUNCTIONS)
@@ -28,8 +43,10 @@ def activation(builder: Builder, node: Node) -> None:
     function = FUNCTIONS[node.op]
     if node.op == "Clip" and _is_relu(builder, node):
         function = "relu"
-    view = builder.view(node)
-    builder.views[node.outputs[0]] = builder.pointwise(Activation, node, view, function=function)
+    slopes = elements(builder, node.optional(1)) if node.op == "PRelu" else 0
+    builder.views[node.outputs[0]] = builder.pointwise(
+        Activation, node, builder.view(node), function=function, biases=slopes
+    )
 
 
 def _is_relu(builder: Builder, node: Node) -> bool:
@@ -42,52 +59,22 @@ def _is_relu(builder: Builder, node: Node) -> bool:
 
 @rule("Pow")
 def power(builder: Builder, node: Node) -> None:
-    """A constant power: sqrt for 0.5, else one pointwise pass."""
-    view = builder.view(node)
-    exponent = builder.graph.constants.get(node.inputs[1])
-    if not builder.is_constant(node.inputs[1]):
-        raise builder.unsupported(node, "has an exponent that isn't constant")
-    root = exponent is not None and bool(np.all(exponent == 0.5))
-    builder.views[node.outputs[0]] = builder.pointwise(
-        Activation, node, view, function="sqrt" if root else "scale"
-    )
-
-
-@rule("BatchNormalization")
-def batch_norm(builder: Builder, node: Node) -> None:
-    """Folded into the convolution or linear layer before it, else a norm of its own."""
-    view = builder.view(node)
-    name = node.inputs[0]
-    draft = builder.drafts[view.draft] if view.draft >= 0 else None
-    if draft and draft.layer.stationary and builder.is_sole(view, name):
-        gamma, _, _, variance = (builder.vector(n) for n in node.inputs[1:5])
-        if gamma is None or variance is None:
-            draft.weight = None
+    """A constant power: sqrt for 0.5, a multiply for 2; of two activations: elementwise."""
+    base, exponent = node.inputs[:2]
+    if not builder.is_constant(exponent):
+        if builder.is_constant(base):
+            made = builder.pointwise(Activation, node, builder.view(node, 1), function="exp")
         else:
-            epsilon = float(node.attribute("epsilon", 1e-5))
-            builder.scale_weight(draft, gamma / np.sqrt(variance + epsilon))
-        draft.output = node.outputs[0]
-        builder.views[node.outputs[0]] = View(
-            view.record, view.rank, view.axes, node.outputs[0], view.draft, True
-        )
+            made = _elementwise(builder, node, builder.view(node), builder.view(node, 1), "power")
+        builder.views[node.outputs[0]] = made
         return
-    if len(view.axes) > 2:
-        view = builder.arrange(node, view, [i for i in range(len(view.axes)) if i != 1], [1])
+    value = builder.graph.constants[exponent]
+    function = "power"
+    for known, name in ((0.5, "sqrt"), (2.0, "scale"), (1.0, "scale"), (-1.0, "scale")):
+        if value is not None and bool(np.all(value == known)):
+            function = name
     builder.views[node.outputs[0]] = builder.pointwise(
-        Norm, node, view, function="batch", takes_affine=True
-    )
-
-
-@rule("LayerNormalization", FUSED_NORM)
-def layer_norm(builder: Builder, node: Node) -> None:
-    """Normalisation over some axes, which become the channels."""
-    view = builder.view(node)
-    rank = len(view.axes)
-    axis = int(node.attribute("axis", -1)) % rank
-    over = node.attribute("over", list(range(axis, rank)))
-    view = builder.arrange(node, view, [i for i in range(rank) if i not in over], over)
-    builder.views[node.outputs[0]] = builder.pointwise(
-        Norm, node, view, function="layer", takes_affine=True
+        Activation, node, builder.view(node), function=function
     )
 
 
@@ -113,36 +100,62 @@ def softmax(builder: Builder, node: Node) -> None:
     builder.views[node.outputs[0]] = builder.pointwise(Softmax, node, view, groups=groups)
 
 
-@rule(*ARITHMETIC, "Sum")
+@rule(*ARITHMETIC)
 def arithmetic(builder: Builder, node: Node) -> None:
-    """Two activations: elementwise. With a constant: folded, else an activation `scale`."""
+    """Two activations: elementwise. With a constant: folded, else a function of one input."""
+    binary, unary = ARITHMETIC[node.op]
     constants = [i for i, name in enumerate(node.inputs) if builder.is_constant(name)]
-    if constants and len(node.inputs) == 2:
-        _with_constant(builder, node, 1 - constants[0], constants[0])
+    active = [i for i in range(len(node.inputs)) if i not in constants]
+    result = builder.view(node, active[0])
+    if len(active) == 1 and len(constants) == 1:
+        builder.views[node.outputs[0]] = _with_constant(
+            builder, node, active[0], constants[0], unary
+        )
         return
-    function = ARITHMETIC.get(node.op, "add")
-    result = builder.view(node)
-    for index in range(1, len(node.inputs)):
-        result = _elementwise(builder, node, result, builder.view(node, index), function)
+    for index in active[1:]:
+        result = _elementwise(builder, node, result, builder.view(node, index), binary)
+    for _ in constants:
+        result = _expanded(builder, node, result, builder.shape(node.outputs[0]))
+        result = builder.pointwise(Activation, node, result, function=unary)
     builder.views[node.outputs[0]] = result
 
 
-def _with_constant(builder: Builder, node: Node, active: int, fixed: int) -> None:
+def _with_constant(builder: Builder, node: Node, active: int, fixed: int, function: str) -> View:
     view = builder.view(node, active)
     name, constant = node.inputs[active], node.inputs[fixed]
     output = builder.shape(node.outputs[0])
     if builder.shape(name) != output:
         view = _expanded(builder, node, view, output)
-        made = builder.pointwise(Activation, node, view, function="scale")
+        return builder.pointwise(Activation, node, view, function=function)
+    affine = node.op in AFFINE
+    folded = fold(builder, node, view, name, constant, on_left=fixed == 0) if affine else None
+    if node.op == "Max" and (value := builder.graph.constants[constant]) is not None:
+        function = function if np.any(value) else "relu"
+    return folded or builder.pointwise(
+        Activation, node, view, function=function, takes_affine=affine,
+        biases=learnt(builder, constant) if affine else 0,
+    )  # fmt: skip
+
+
+@rule("Where")
+def where(builder: Builder, node: Node) -> None:
+    """A choice: a `where` for each activation in it; between two constants a scale of the mask."""
+    views = [builder.views[name] for name in node.inputs if not builder.is_constant(name)]
+    output = builder.shape(node.outputs[0])
+    if len(views) > 1:
+        made = views[0]
+        for view in views[1:]:
+            made = _elementwise(builder, node, made, view, "where")
+        made = _expanded(builder, node, made, output)
     else:
-        folded = builder.fold(node, view, name, constant, on_left=fixed == 0)
-        made = folded or builder.pointwise(
-            Activation, node, view, function="scale", takes_affine=True
-        )
+        choice = builder.is_constant(node.inputs[1]) and builder.is_constant(node.inputs[2])
+        view = _expanded(builder, node, views[0], output)
+        made = builder.pointwise(Activation, node, view, function="scale" if choice else "compare")
     builder.views[node.outputs[0]] = made
 
 
 def _elementwise(builder: Builder, node: Node, left: View, right: View, function: str) -> View:
+    """Two activations of shapes that broadcast, laid out as the larger of them."""
     output = tuple(int(n) for n in np.broadcast_shapes(left.shape, right.shape))
     left, right = _padded(left, len(output)), _padded(right, len(output))
     if left.shape != output and right.shape != output:
@@ -150,11 +163,8 @@ def _elementwise(builder: Builder, node: Node, left: View, right: View, function
     large_is_left = left.shape == output
     large, small = (left, right) if large_is_left else (right, left)
     if not layout.aligned(large.axes, small.axes):
-        same = small.shape == large.shape
-        small = builder.move(
-            node, [small], large.axes, large.rank, "transpose" if same else "resize",
-            tensor=small.tensor,
-        )  # fmt: skip
+        moved = "transpose" if small.shape == large.shape else "resize"
+        small = builder.move(node, [small], large.axes, large.rank, moved, tensor=small.tensor)
     pair = [large, small] if large_is_left else [small, large]
     return builder.emit(Elementwise, node, pair, large.axes, large.rank, function=function)
 
@@ -172,6 +182,8 @@ def _expanded(
     A repeated axis takes the role it has in `other`, else that of a position (the last axis: of
     channels).
     """
+    if view.shape == shape:
+        return view
     view = _padded(view, len(shape))
     last = len(shape) - 1
 
@@ -190,7 +202,6 @@ def expand(builder: Builder, node: Node) -> None:
     """Expand to a constant shape."""
     view, shape = builder.view(node), builder.shape(node.outputs[0])
     if view.shape == shape:
-        made = builder.relabel(view, view.axes, node.inputs[0])
+        builder.views[node.outputs[0]] = builder.relabel(view, view.axes, node)
     else:
-        made = _expanded(builder, node, view, shape)
-    builder.views[node.outputs[0]] = made
+        builder.views[node.outputs[0]] = _expanded(builder, node, view, shape)

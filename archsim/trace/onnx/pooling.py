@@ -6,10 +6,10 @@ from typing import Any
 
 from archsim.trace.onnx import layout
 from archsim.trace.onnx.builder import Builder
+from archsim.trace.onnx.convolution import squeezed, window
 from archsim.trace.onnx.graph import Node
 from archsim.trace.onnx.layout import View
-from archsim.trace.onnx.patterns import reduced_axes
-from archsim.trace.onnx.products import squeezed, window
+from archsim.trace.onnx.links import reduced_axes
 from archsim.trace.onnx.registry import rule
 from archsim.trace.operators import Pool, Reduce
 
@@ -62,7 +62,7 @@ def _whole(builder: Builder, node: Node, view: View, over: tuple[int, ...], func
     return builder.emit(Pool, node, [view], axes, 2, function=function, kernel=kernel)
 
 
-@rule("ReduceMean", "ReduceMax", "ReduceSum")
+@rule("ReduceMean", "ReduceMax", "ReduceMin", "ReduceSum")
 def reduce(builder: Builder, node: Node) -> None:
     """Over all positions: reduce (or pool, for a map that stays one); over some of a map: pool."""
     view = builder.view(node)
@@ -73,9 +73,10 @@ def reduce(builder: Builder, node: Node) -> None:
     keep = bool(node.attribute("keepdims", 1))
     over = [a for a in reduced if view.axes[a]]
     if not over:
-        builder.views[name] = builder.relabel(view, _left(view, reduced, keep), node.inputs[0])
+        builder.views[name] = builder.relabel(view, _left(view, reduced, keep), node)
         return
-    function = {"ReduceMean": "mean", "ReduceMax": "max", "ReduceSum": "sum"}[node.op]
+    # A minimum takes the comparisons of a maximum.
+    function = {"ReduceMean": "mean", "ReduceSum": "sum"}.get(node.op, "max")
     positions = [a for a, axis in enumerate(view.axes) if any(f.is_position for f in axis)]
     is_map = len(view.axes) == 4 and view.rank == 2 and set(reduced) <= {2, 3}
     if is_map and function != "sum" and (keep or len(over) < len(positions)):

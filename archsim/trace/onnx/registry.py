@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from archsim.trace.onnx.builder import Builder
+from archsim.errors import InputError
+from archsim.trace.onnx.builder import Builder, Unsupported
 from archsim.trace.onnx.graph import Graph, Node
 
 Rule = Callable[[Builder, Node], None]
 RULES: dict[str, Rule] = {}
+FOLDED = ("Shape", "Size")  # they fold, or lack shapes
 
 
 def rule(*operators: str) -> Callable[[Rule], Rule]:
@@ -26,17 +28,27 @@ def rule(*operators: str) -> Callable[[Rule], Rule]:
     return register
 
 
-def check_supported(graph: Graph) -> None:
-    """InputError that lists every operator without a rule: type, count and first node."""
+def without_rule(graph: Graph) -> list[Node]:
+    """Nodes whose operator has no rule."""
+    return [node for node in graph.nodes if node.op not in RULES and node.op not in FOLDED]
+
+
+def no_cost(graph: Graph, nodes: Sequence[Node], unfit: Sequence[Unsupported]) -> InputError:
+    """The error for operators without a rule (type, count and first node) or that don't fit one."""
     first: dict[str, str] = {}
     counts: Counter[str] = Counter()
-    for node in graph.nodes:
-        if node.op not in RULES and node.op not in ("Shape", "Size"):  # they fold, or lack shapes
-            counts[node.op] += 1
-            first.setdefault(node.op, node.label)
+    for node in nodes:
+        counts[node.op] += 1
+        first.setdefault(node.op, node.label)
+    parts = []
     if counts:
         listed = ", ".join(f"{op} ({n}, first '{first[op]}')" for op, n in sorted(counts.items()))
-        raise graph.error(
-            f"uses operators that have no rule: {listed}.",
-            "Cut them out of the model, or add a rule for each (docs/traces_onnx.md).",
-        )
+        parts.append(f"uses operators that have no rule: {listed}")
+    if unfit:
+        listed = "; ".join(f"node '{u.node.label}' ({u.node.op}) {u.why}" for u in unfit)
+        parts.append(f"has operators that do not fit a trace: {listed}")
+    return graph.error(
+        ", and ".join(parts) + ".",
+        "Cut them out of the model, add a rule for each (docs/traces_onnx.md), or let them count "
+        "as unknown operators: allow_unknown (--allow-unknown).",
+    )

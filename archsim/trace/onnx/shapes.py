@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from archsim.errors import InputError
-from archsim.trace.onnx import values
+from archsim.trace.onnx import origins, values
+from archsim.trace.onnx.branches import take_branches
 from archsim.trace.onnx.graph import Array, Dims, Graph, Node
 
 # Constants up to this many elements travel with the model that shapes are inferred on.
@@ -17,19 +18,25 @@ EVALUATOR_FAULTS = (
     RuntimeError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError,
     AssertionError,
 )  # fmt: skip
-RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"}
+UNFOLDED = {
+    "RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial",
+    "If", "Loop", "Scan",
+}  # fmt: skip
 
 
 def resolve(graph: Graph) -> None:
     """Fold constant nodes away and fill graph.shapes.
 
-    Folding and inference alternate, because shape arithmetic needs shapes and gives shapes. What
-    is still open is learnt from a run of the model on zeros when its weights are there.
+    Folding and inference alternate, because shape arithmetic needs shapes and gives shapes, and
+    an If whose condition turns out constant becomes the branch it takes. What is still open is
+    learnt from a run of the model on zeros when its weights are there.
     """
     _fold(graph)
     while True:
-        _infer(graph)
-        if not _fold(graph):
+        branched = take_branches(graph)
+        if not branched:
+            _infer(graph)
+        if not _fold(graph) and not branched:
             break
     missing = _unknown(graph)
     if missing and graph.has_weights:
@@ -40,6 +47,11 @@ def resolve(graph: Graph) -> None:
         dims = _static(info)
         if dims is not None:
             graph.shapes.setdefault(info.name, dims)
+
+
+def has_open_shapes(graph: Graph) -> bool:
+    """True if a tensor's shape is still unknown."""
+    return bool(_unknown(graph))
 
 
 def require_shapes(graph: Graph) -> None:
@@ -95,8 +107,14 @@ def _fold_node(graph: Graph, node: Node) -> bool:
         whole = node.op == "Shape"
         _set(graph, node.outputs[0], np.array(part if whole else math.prod(dims), np.int64))
         return True
+    if node.op == "CastLike":  # the type of an activation, which a real constant may keep
+        value = graph.constants.get(node.inputs[0])
+        if value is None or value.dtype.kind != "f":
+            return False
+        _set(graph, node.outputs[0], value)
+        return True
     names = [name for name in node.inputs if name]
-    if node.op in RANDOM or not all(name in graph.constants for name in names):
+    if node.op in UNFOLDED or not all(name in graph.constants for name in names):
         return False
     feeds = {name: graph.constants[name] for name in names}
     if any(value is None for value in feeds.values()):
@@ -104,6 +122,7 @@ def _fold_node(graph: Graph, node: Node) -> bool:
             return False
         for name in node.outputs:
             graph.constants[name] = None
+        origins.note(graph, node)
         return True
     results = _evaluate(graph, node, {k: v for k, v in feeds.items() if v is not None})
     if results is None:
@@ -111,6 +130,7 @@ def _fold_node(graph: Graph, node: Node) -> bool:
     for name, value in zip(node.outputs, results, strict=False):
         if name:
             _set(graph, name, np.asarray(value))
+    origins.note(graph, node)
     return True
 
 
@@ -121,16 +141,14 @@ def _set(graph: Graph, name: str, value: Array) -> None:
 
 def _evaluate(graph: Graph, node: Node, feeds: dict[str, Array]) -> list[Array] | None:
     """Run one node on constants; None where neither evaluator knows it."""
-    from onnx import TensorProto, helper
+    from onnx import ValueInfoProto, helper
     from onnx.reference import ReferenceEvaluator
 
     def info(name: str) -> Any:
         kind = helper.np_dtype_to_tensor_dtype(feeds[name].dtype)
         return helper.make_tensor_value_info(name, kind, feeds[name].shape)
 
-    outputs = [
-        helper.make_tensor_value_info(n, TensorProto.UNDEFINED, None) for n in node.outputs if n
-    ]
+    outputs = [ValueInfoProto(name=name) for name in node.outputs if name]
     single = helper.make_graph([node.proto], "constant", [info(n) for n in feeds], outputs)
     model = helper.make_model(single, opset_imports=list(graph.model.opset_import))
     model.ir_version = graph.model.ir_version
@@ -200,8 +218,7 @@ def _run_for_shapes(graph: Graph, missing: list[str]) -> None:
         for name in graph.inputs
     }
     try:
-        found = values.fetch(graph, feeds, missing)
+        for name, value in values.fetch(graph, feeds, missing):
+            graph.shapes[name] = np.shape(value)
     except InputError:  # an operator it doesn't know either: reported as one without a rule
         return
-    for name, value in found.items():
-        graph.shapes[name] = np.shape(value)

@@ -1,0 +1,1 @@
+"""Traces from models in the layout of Hugging Face, by a forward pass in NumPy."""

@@ -1,0 +1,165 @@
+"""Operators that multiply: by stored weights, or one activation by another."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, PositiveInt
+
+from archsim.trace import window
+from archsim.trace.layer import LayerBase, ShapeError, TensorShape, channels, positions
+from archsim.trace.window import Reach
+
+
+class Linear(LayerBase):
+    """A fully connected layer, applied to every position (token) alone."""
+
+    op: Literal["linear"]
+    in_features: PositiveInt
+    out_features: PositiveInt
+    stationary: ClassVar[bool] = True
+    groups: ClassVar[int] = 1
+
+    def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
+        found = channels(inputs[0])
+        if found != self.in_features:
+            raise ShapeError(f"expects {self.in_features} features, its input has {found}")
+        return (*inputs[0][:-1], self.out_features)
+
+    def reach(self, which: int, inputs: list[TensorShape], output: TensorShape) -> Reach:
+        return window.one_to_one(positions(output))
+
+    @property
+    def rows(self) -> int:
+        return self.in_features
+
+    @property
+    def columns(self) -> int:
+        return self.out_features
+
+    def macs(self, inputs: list[TensorShape], output: TensorShape) -> int:
+        return positions(output) * self.in_features * self.out_features
+
+    def parameters(self) -> int:
+        return self.in_features * self.out_features
+
+
+class MatMul(LayerBase):
+    """A product of two activations: attention scores and context.
+
+    inputs[0] streams by rows (one position at a time); inputs[1] must be there whole (or, causal,
+    up to the row's own position). Each of `heads` heads multiplies a row of k by a k x n matrix.
+    Output channels: heads * n. `kv_heads` below `heads` is grouped-query attention. With
+    `sequences` above 1 the positions are those of as many interleaved sequences (position
+    t * sequences + s), each attending to itself alone.
+    """
+
+    op: Literal["matmul"]
+    heads: PositiveInt = 1
+    kv_heads: PositiveInt | None = None
+    k: PositiveInt
+    n: PositiveInt
+    transposed: Annotated[
+        bool, Field(description="True: n runs over the positions of inputs[1] (Q K^T)")
+    ]
+    causal: bool = False
+    sequences: PositiveInt = 1
+    arity: ClassVar[tuple[int, int]] = (2, 2)
+
+    def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
+        rows, operand = inputs
+        shared = self.kv_heads or self.heads
+        if self.heads % shared:
+            raise ShapeError(f"kv_heads ({shared}) must divide heads ({self.heads})")
+        own, uneven = divmod(positions(rows), self.sequences)
+        if uneven or (self.causal and own > self.span):
+            raise ShapeError(
+                f"has {positions(rows)} rows in {self.sequences} sequences of {self.span} positions"
+            )
+        if channels(rows) != self.heads * self.k:
+            raise ShapeError(
+                f"expects {self.heads} x {self.k} channels in its first input, "
+                f"which has {channels(rows)}"
+            )
+        inner, outer = (self.n, self.k) if self.transposed else (self.k, self.n)
+        inner *= self.sequences
+        if (positions(operand), channels(operand)) != (inner, shared * outer):
+            raise ShapeError(
+                f"expects {inner} positions of {shared} x {outer} channels in its second input, "
+                f"which has shape {list(operand)}"
+            )
+        return (*rows[:-1], self.heads * self.n)
+
+    def reach(self, which: int, inputs: list[TensorShape], output: TensorShape) -> Reach:
+        if which == 0:
+            return window.one_to_one(positions(output))
+        span = window.causal if self.causal else window.everything
+        return span(positions(inputs[1]), positions(output))
+
+    @property
+    def span(self) -> int:
+        """Positions of one sequence in inputs[1]: the tokens that a row attends to at most."""
+        return self.n if self.transposed else self.k
+
+    @property
+    def per_token(self) -> int:
+        """Multiply-accumulates of one row with one position of inputs[1]."""
+        return self.heads * (self.k if self.transposed else self.n)
+
+    def attended(self, rows: int) -> tuple[int, int]:
+        """Positions of inputs[1] that the first of `rows` rows attends to, and in all rows.
+
+        Causal, the rows of a sequence are the last of its `span` positions: a KV cache holds the
+        others, and each row sees one position more than the row before.
+        """
+        if not self.causal:
+            return self.span, rows * self.span
+        own = rows // self.sequences
+        first = self.span - own + 1
+        return first, self.sequences * own * (first + self.span) // 2
+
+    def macs(self, inputs: list[TensorShape], output: TensorShape) -> int:
+        return self.per_token * self.attended(positions(output))[1]
+
+
+class Recurrent(LayerBase):
+    """A recurrent layer over positions in order: LSTM, GRU (Cho et al., 2014) or a plain RNN.
+
+    Each step multiplies [input, own last output] by the stacked weights of all gates, so position
+    n waits for the layer's own position n - 1.
+    """
+
+    op: Literal["recurrent"]
+    cell: Literal["lstm", "gru", "rnn"]
+    in_features: PositiveInt
+    hidden: PositiveInt
+    stationary: ClassVar[bool] = True
+    groups: ClassVar[int] = 1
+
+    def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
+        found = channels(inputs[0])
+        if found != self.in_features:
+            raise ShapeError(f"expects {self.in_features} features, its input has {found}")
+        return (*inputs[0][:-1], self.hidden)
+
+    def reach(self, which: int, inputs: list[TensorShape], output: TensorShape) -> Reach:
+        return window.one_to_one(positions(output))
+
+    @property
+    def gates(self) -> int:
+        """Weight blocks of `hidden` columns: one per gate and one for the candidate."""
+        return {"lstm": 4, "gru": 3, "rnn": 1}[self.cell]
+
+    @property
+    def rows(self) -> int:
+        return self.in_features + self.hidden
+
+    @property
+    def columns(self) -> int:
+        return self.gates * self.hidden
+
+    def macs(self, inputs: list[TensorShape], output: TensorShape) -> int:
+        return positions(output) * self.rows * self.columns
+
+    def parameters(self) -> int:
+        return self.rows * self.columns
