@@ -27,8 +27,9 @@ class Program:
 
     A flow repeats its work for instances 0..N-1. It has one or more *lanes*, copies of its stage
     graph on other resources; instance n runs on lane n mod (lanes of the flow). A stage is `beats`
-    services of `service + slope * n` ticks on one server of its resource. Parents of a stage are
-    stages of the same lane with lower index.
+    services of `service + slope * ((n mod round) // every)` ticks on one server of its resource,
+    where round and every belong to the flow. Parents of a stage are stages of the same lane with
+    lower index.
 
     An edge lets instance n of `edge_child` start once instances 0..g(n) of `edge_parent` have
     finished, with g(n) = (n // period) * step + table[(n % period) // repeat]; g(n) < 0 asks for
@@ -37,12 +38,14 @@ class Program:
 
     resource_servers: Ints  # (R,)
     flow_instances: Ints  # (F,)
+    flow_round: Ints  # (F,) instances after which growth starts again, at least 1
+    flow_every: Ints  # (F,) instances that grow together, at least 1
     flow_lanes: Ints  # (F + 1,) first lane of each flow
     lane_stages: Ints  # (L + 1,) first stage of each lane
     stage_resource: Ints  # (S,)
     stage_beats: Ints  # (S,)
     stage_service: Ints  # (S,) ticks
-    stage_slope: Ints  # (S,) ticks per instance
+    stage_slope: Ints  # (S,) ticks per step of growth
     stage_hold: Ints  # (S,) 1: keeps its server from first to last beat
     stage_action: Ints  # (S,) action id, -1 for none
     stage_count: Ints  # (S,) actions per beat
@@ -55,7 +58,7 @@ class Program:
     edge_repeat: Ints  # (E,)
     edge_table_ptr: Ints  # (E + 1,)
     edge_table: Ints
-    resource_names: tuple[str, ...] = ()
+    resource_names: Sequence[str] = ()
     flow_names: tuple[str, ...] = ()
     edge_names: tuple[str, ...] = ()
 
@@ -81,10 +84,16 @@ class Program:
         first, last = self.flow_lanes[flow : flow + 2]
         return slice(int(self.lane_stages[first]), int(self.lane_stages[last]))
 
-    def last_service(self) -> Ints:
-        """(S,) service time of each stage for its flow's last instance, in ticks."""
-        last: Ints = self.flow_instances[self.stage_flow()] - 1
-        return self.stage_service + self.stage_slope * last
+    def growth(self, flow: int, instances: Ints) -> Ints:
+        """(n mod round) // every for an array of instances n: what a slope is multiplied by."""
+        steps: Ints = (instances % self.flow_round[flow]) // self.flow_every[flow]
+        return steps
+
+    def service_range(self) -> tuple[Ints, Ints]:
+        """(S,) each: the shortest and the longest service of each stage, in ticks."""
+        most_growth = (np.minimum(self.flow_round, self.flow_instances) - 1) // self.flow_every
+        grown = self.stage_service + self.stage_slope * most_growth[self.stage_flow()]
+        return np.minimum(self.stage_service, grown), np.maximum(self.stage_service, grown)
 
     def stage_runs(self) -> Ints:
         """(S,) instances that each stage serves: those of its flow that fall on its lane."""
@@ -109,21 +118,23 @@ class Program:
         return totals
 
     def stage_busy(self) -> Ints:
-        """(S,) sum of all service times of each stage."""
+        """(S,) sum of all service times of each stage; OverflowError past the time limit."""
         runs = self.stage_runs()
-        lanes = np.diff(self.flow_lanes)
-        flow = self.stage_flow()
-        lane_of_stage = np.repeat(np.arange(len(self.lane_stages) - 1), np.diff(self.lane_stages))
-        first = lane_of_stage - self.flow_lanes[flow]
-        # sum of n over the lane's instances n = first + i * lanes
-        instance_sum = runs * first + lanes[flow] * (runs * (runs - 1) // 2)
-        busy: Ints = self.stage_beats * (
-            runs * self.stage_service + self.stage_slope * instance_sum
-        )
-        longest = np.maximum(self.stage_service, self.last_service())
+        _, longest = self.service_range()
         if (longest.astype(float) * self.stage_beats * runs).sum() > TIME_LIMIT:
             raise OverflowError(f"the busy time passes {TIME_LIMIT} ticks; use a longer tick")
+        growth = np.repeat(self._lane_growth(), np.diff(self.lane_stages))
+        busy: Ints = self.stage_beats * (runs * self.stage_service + self.stage_slope * growth)
         return busy
+
+    def _lane_growth(self) -> Ints:
+        """(L,) growth summed over the instances of each lane; 0 in flows without a slope."""
+        total = np.zeros(len(self.lane_stages) - 1, np.int64)
+        for flow in np.unique(self.stage_flow()[self.stage_slope != 0]).tolist():
+            first, last = self.flow_lanes[flow : flow + 2].tolist()
+            growth = self.growth(flow, np.arange(self.flow_instances[flow]))
+            total[first:last] = [growth[i :: last - first].sum() for i in range(last - first)]
+        return total
 
     def busy_ticks(self) -> Ints:
         """(R,) sum of all service times on each resource, over all its servers."""
@@ -131,50 +142,97 @@ class Program:
         np.add.at(busy, self.stage_resource, self.stage_busy())
         return busy
 
-    def needed(self, edge: int, instances: Ints) -> Ints:
-        """g(n) of an edge for an array of instances n, clipped to -1 from below."""
+    def asked(self, edge: int, instances: Ints) -> Ints:
+        """g(n) of an edge for an array of instances n."""
         period, step = int(self.edge_period[edge]), int(self.edge_step[edge])
         table = self.edge_table[self.edge_table_ptr[edge] : self.edge_table_ptr[edge + 1]]
-        inside = table[(instances % period) // int(self.edge_repeat[edge])]
-        need: Ints = np.maximum((instances // period) * step + inside, -1)
+        need: Ints = (instances // period) * step + table[
+            (instances % period) // int(self.edge_repeat[edge])
+        ]
         return need
+
+    def needed(self, edge: int, instances: Ints) -> Ints:
+        """g(n) of an edge for an array of instances n, clipped to -1 from below."""
+        need: Ints = np.maximum(self.asked(edge, instances), -1)
+        return need
+
+
+@dataclass(frozen=True)
+class Block:
+    """Stages that can be written again on other resources, all of them numbered from zero.
+
+    resources: servers of each resource; columns: (7, k) the stages' fields; lengths: (k,) parents
+    of each; parents: -1 stands for the one stage outside the block that its stages wait for.
+    """
+
+    resources: list[int]
+    columns: Ints
+    lengths: Ints
+    parents: Ints
 
 
 @dataclass
 class ProgramBuilder:
-    """Collects resources, flows, lanes, stages and edges, in that order, and checks them."""
+    """Collects resources, flows, lanes, stages and edges, in that order, and checks them.
 
+    names: of the resources, where they are not given one by one.
+    """
+
+    names: Sequence[str] | None = None
     _resources: list[int] = field(default_factory=list)
     _resource_names: list[str] = field(default_factory=list)
-    _flows: list[tuple[str, int]] = field(default_factory=list)
+    _flows: list[tuple[str, int, int, int]] = field(default_factory=list)
     _flow_lanes: list[int] = field(default_factory=list)
     _lane_stages: list[int] = field(default_factory=list)
+    _written: int = 0  # stages in `_chunks`
+    _chunks: list[tuple[Ints, Ints, Ints]] = field(default_factory=list)
     _stages: list[tuple[int, int, int, int, int, int, int]] = field(default_factory=list)
     _parents: list[tuple[int, ...]] = field(default_factory=list)
     _edges: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     _tables: list[Ints] = field(default_factory=list)
     _edge_names: list[str] = field(default_factory=list)
 
-    def resource(self, name: str, servers: int = 1) -> int:
+    def resource(self, name: str = "", servers: int = 1) -> int:
         """A FIFO queue with `servers` identical servers; returns its id."""
         if servers < 1:
             raise ProgramError(f"resource {name} needs at least one server, not {servers}")
         self._resources.append(servers)
-        self._resource_names.append(name)
+        if self.names is None:
+            self._resource_names.append(name)
         return len(self._resources) - 1
 
-    def flow(self, name: str, instances: int) -> int:
-        """An operation repeated `instances` times; its lanes and stages follow."""
+    def flow(self, name: str, instances: int, *, round: int = 0, every: int = 1) -> int:
+        """An operation repeated `instances` times; its lanes and stages follow.
+
+        A slope of a stage is multiplied by (n mod round) // every: work that grows with the
+        position in a sequence of `round` instances, or of `round / every` positions that `every`
+        sequences share. A round of 0 is one that never ends.
+        """
         if instances < 1:
             raise ProgramError(f"flow {name} needs at least one instance, not {instances}")
-        self._flows.append((name, instances))
+        if round < 0 or every < 1:
+            raise ProgramError(
+                f"flow {name} has a round of {round} and every {every}; "
+                "they must be at least 0 and 1"
+            )
+        self._flows.append((name, instances, round or instances, every))
         self._flow_lanes.append(len(self._lane_stages))
         return len(self._flows) - 1
 
     def lane(self) -> int:
         """Opens the next lane of the latest flow."""
-        self._lane_stages.append(len(self._stages))
+        self._lane_stages.append(self.stages)
         return len(self._lane_stages) - 1
+
+    @property
+    def stages(self) -> int:
+        """Stages so far."""
+        return self._written + len(self._stages)
+
+    @property
+    def resources(self) -> int:
+        """Resources so far."""
+        return len(self._resources)
 
     def stage(
         self,
@@ -188,24 +246,72 @@ class ProgramBuilder:
         count: int = 0,
         parents: Sequence[int] = (),
     ) -> int:
-        """A stage of the latest lane: service and slope in ticks; returns its id."""
-        index = len(self._stages)
+        """A stage of the latest lane: service and slope in ticks; returns its id.
+
+        Instance n takes service + slope * ((n mod round) // every), see `flow`.
+        """
+        index = self.stages
         first = self._lane_stages[-1]
-        name, instances = self._flows[-1]
+        name, instances, span, every = self._flows[-1]
         if beats < 1:
             raise ProgramError(f"a stage of flow {name} has {beats} beats; it needs at least one")
         if not 0 <= resource < len(self._resources):
             raise ProgramError(f"a stage of flow {name} uses unknown resource {resource}")
-        longest = max(service, service + slope * (instances - 1))
-        if min(service, service + slope * (instances - 1)) < 0:
+        grown = service + slope * ((min(span, instances) - 1) // every)
+        if min(service, grown) < 0:
             raise ProgramError(f"a stage of flow {name} has a negative service time")
-        if longest > TIME_LIMIT:
+        if max(service, grown) > TIME_LIMIT:
             raise OverflowError(f"a service of flow {name} passes {TIME_LIMIT} ticks")
         if any(not first <= p < index for p in parents):
             raise ProgramError(f"a stage of flow {name} has a parent outside its lane")
         self._stages.append((resource, beats, service, slope, int(hold), action, count))
         self._parents.append(tuple(sorted(set(parents))))
         return index
+
+    def block(self, first_stage: int, first_resource: int) -> Block:
+        """The latest stages, from `first_stage` on, as a block to write again.
+
+        They use no resource before `first_resource` and wait for one stage before them at most.
+        """
+        if first_stage < self._written:
+            raise ProgramError("a block begins in stages that are written already")
+        rows = self._stages[first_stage - self._written :]
+        parents = self._parents[first_stage - self._written :]
+        columns = np.array(rows, np.int64).T.copy()
+        columns[0] -= first_resource
+        flat = _ints([p for own in parents for p in own])
+        outside = flat < first_stage
+        if columns[0].min() < 0 or len(np.unique(flat[outside])) > 1:
+            raise ProgramError("a block shares resources or waits for several stages outside")
+        return Block(
+            resources=self._resources[first_resource:],
+            columns=columns,
+            lengths=_ints([len(own) for own in parents]),
+            parents=np.where(outside, -1, flat - first_stage),
+        )
+
+    def again(self, block: Block, outside: int) -> tuple[int, int]:
+        """Write a block once more behind the stage `outside` of the same lane.
+
+        Returns the ids of its first stage and of its first resource.
+        """
+        self._flush()
+        stage, resource = self._written, len(self._resources)
+        self._resources += block.resources
+        columns = block.columns.copy()
+        columns[0] += resource
+        parents = np.where(block.parents < 0, outside, block.parents + stage)
+        self._chunks.append((columns, block.lengths, parents))
+        self._written += len(block.lengths)
+        return stage, resource
+
+    def _flush(self) -> None:
+        if self._stages:
+            lengths = _ints([len(own) for own in self._parents])
+            flat = _ints([p for own in self._parents for p in own])
+            self._chunks.append((np.array(self._stages, np.int64).T, lengths, flat))
+            self._written += len(self._stages)
+            self._stages, self._parents = [], []
 
     def depend(
         self,
@@ -234,13 +340,19 @@ class ProgramBuilder:
 
     def build(self) -> Program:
         """The finished Program; ProgramError if a flow is empty or an edge asks for too much."""
-        stages = _columns(self._stages, 7)
+        self._flush()
+        if not self._chunks:
+            raise ProgramError("a Program needs at least one flow")
+        stages = np.concatenate([columns for columns, _, _ in self._chunks], axis=1)
+        lengths = np.concatenate([lengths for _, lengths, _ in self._chunks])
         edges = _columns(self._edges, 5)
         program = Program(
             resource_servers=_ints(self._resources),
-            flow_instances=_ints([n for _, n in self._flows]),
+            flow_instances=_ints([flow[1] for flow in self._flows]),
+            flow_round=_ints([flow[2] for flow in self._flows]),
+            flow_every=_ints([flow[3] for flow in self._flows]),
             flow_lanes=_ints([*self._flow_lanes, len(self._lane_stages)]),
-            lane_stages=_ints([*self._lane_stages, len(self._stages)]),
+            lane_stages=_ints([*self._lane_stages, self._written]),
             stage_resource=stages[0],
             stage_beats=stages[1],
             stage_service=stages[2],
@@ -248,8 +360,8 @@ class ProgramBuilder:
             stage_hold=stages[4],
             stage_action=stages[5],
             stage_count=stages[6],
-            parent_ptr=_pointers([len(p) for p in self._parents]),
-            parents=_ints([p for parents in self._parents for p in parents]),
+            parent_ptr=_pointers(lengths),
+            parents=np.concatenate([parents for _, _, parents in self._chunks]),
             edge_child=edges[0],
             edge_parent=edges[1],
             edge_period=edges[2],
@@ -257,8 +369,8 @@ class ProgramBuilder:
             edge_repeat=edges[4],
             edge_table_ptr=_pointers([len(t) for t in self._tables]),
             edge_table=np.concatenate([_ints([]), *self._tables]).astype(np.int64),
-            resource_names=tuple(self._resource_names),
-            flow_names=tuple(name for name, _ in self._flows),
+            resource_names=tuple(self._resource_names) if self.names is None else self.names,
+            flow_names=tuple(flow[0] for flow in self._flows),
             edge_names=tuple(self._edge_names),
         )
         _check(program)
@@ -288,7 +400,7 @@ def _ints(values: Sequence[int]) -> Ints:
     return np.asarray(values, dtype=np.int64)
 
 
-def _pointers(lengths: Sequence[int]) -> Ints:
+def _pointers(lengths: Sequence[int] | Ints) -> Ints:
     return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
 
 

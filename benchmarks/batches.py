@@ -27,7 +27,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
     runs = parser.parse_args().runs
-    arch, trace = (ROOT / name for name in MAPPED["ResNet-18 on ISAAC"])
+    case = next(case for case in MAPPED if case.name == "ResNet-18 on ISAAC")
+    arch, trace = ROOT / case.arch, ROOT / case.workload
     medians = []
     for batch in BATCHES:
         program = map_trace(load_arch(arch), load_trace(trace), batch=batch).program

@@ -8,9 +8,9 @@ import os
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
-from random_programs import programs
+from random_programs import long_programs, programs
 
-from archsim.engine import cache, fast, run_program
+from archsim.engine import SHORTCUTS, cache, fast, run_program
 from archsim.engine.activity import Activity, admission
 from archsim.engine.deadlock import DeadlockError
 from archsim.engine.fold import fold as fold_program
@@ -25,16 +25,27 @@ def outcome(program: Program, engine: str, **options: bool) -> Activity | str:
         return "deadlock"
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
-@given(programs())
-def test_engines_agree_on_random_programs(program: Program) -> None:
+def all_settings_agree(program: Program) -> None:
+    """Every combination of the four switches gives what the reference gives."""
     truth = outcome(program, "reference")
-    for fold, merge in itertools.product((False, True), repeat=2):
-        fast = outcome(program, "fast", fold_lock_step=fold, merge_beats=merge)
+    for values in itertools.product((False, True), repeat=len(SHORTCUTS)):
+        fast = outcome(program, "fast", **dict(zip(SHORTCUTS, values, strict=True)))
         if isinstance(truth, str) or isinstance(fast, str):
             assert truth == fast
         else:
             assert fast.same_as(truth)
+
+
+@settings(max_examples=350, deadline=None, suppress_health_check=list(HealthCheck))
+@given(programs())
+def test_engines_agree_on_random_programs(program: Program) -> None:
+    all_settings_agree(program)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(long_programs())
+def test_engines_agree_on_long_programs(program: Program) -> None:
+    all_settings_agree(program)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
@@ -169,6 +180,30 @@ def test_service_grows_with_the_instance() -> None:
     assert both(b).finish[0].tolist() == [5, 12, 21, 32]
 
 
+def test_growth_starts_again_with_the_next_round() -> None:
+    """Two sequences share a position (every 2), three positions make a round: 5, 5, 7, 7, 9, 9."""
+    b = ProgramBuilder()
+    flow = b.flow("decode", 8, round=6, every=2)
+    unit = b.resource("unit")
+    b.lane()
+    b.stage(unit, 5, slope=2)
+    program = b.build()
+    assert np.diff(both(b).finish[0], prepend=0).tolist() == [5, 5, 7, 7, 9, 9, 5, 5]
+    assert program.growth(flow, np.arange(8)).tolist() == [0, 0, 1, 1, 2, 2, 0, 0]
+    assert [ends.tolist() for ends in program.service_range()] == [[5], [9]]
+    assert program.stage_busy().tolist() == [52]
+
+
+def test_growth_of_several_lanes_is_summed_over_the_instances_of_each() -> None:
+    b = ProgramBuilder()
+    b.flow("decode", 7, round=3)
+    for i in range(2):
+        b.lane()
+        b.stage(b.resource(f"unit{i}"), 10, slope=-1, beats=2)
+    # growth 0 1 2 0 1 2 0; lane 0 has instances 0 2 4 6, lane 1 has 1 3 5
+    assert both(b).busy.tolist() == [2 * (40 - 3), 2 * (30 - 3)]
+
+
 @pytest.mark.parametrize("engine", ["reference", "fast"])
 def test_deadlock_names_the_cycle(engine: str) -> None:
     b = ProgramBuilder()
@@ -242,6 +277,10 @@ def test_program_refuses_nonsense() -> None:
         b.resource("none", 0)
     with pytest.raises(ProgramError, match="at least one instance"):
         b.flow("none", 0)
+    with pytest.raises(ProgramError, match="round of -1"):
+        b.flow("none", 1, round=-1)
+    with pytest.raises(ProgramError, match="every 0"):
+        b.flow("none", 1, every=0)
     flow = b.flow("f", 3)
     b.lane()
     with pytest.raises(ProgramError, match="beats"):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from archsim.bench.timing import median_seconds, peak_mb
+from archsim.bench.timing import median_seconds, timed_process
 
 GOALS = {
     "run ResNet-18": (5.0, 700.0),
@@ -73,7 +71,7 @@ def run_bench(
     times = []
     for name, command in commands.items():
         say(name)
-        samples = [_timed(command) for _ in range(runs + 1)][1:]
+        samples = [timed_process(command) for _ in range(runs + 1)][1:]
         times.append(
             CommandTime(
                 name=name,
@@ -97,32 +95,16 @@ def run_bench(
     )
 
 
-def _timed(command: list[str]) -> tuple[float, float]:
-    """(wall seconds, peak resident MB) of one process."""
-    begun = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - begun
-    process.returncode = os.waitstatus_to_exitcode(status)
-    stderr = process.stderr.read().decode() if process.stderr else ""
-    if process.stderr:
-        process.stderr.close()
-    if process.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {stderr.strip()}")
-    return wall, peak_mb(usage)
-
-
 def _engines(runs: int) -> EngineTime:
     from archsim.bench.programs import contended
-    from archsim.engine import run_program
+    from archsim.engine import SHORTCUTS, run_program
 
     run_program(contended(4, 2))  # compiled code is loaded before anything is timed
     program, large = contended(32, 40), contended(32, 2000)
     slow, truth = median_seconds(lambda: run_program(program, "reference"), runs)
-    raw = run_program(program, fold_lock_step=False, merge_beats=False)
-    fast, _ = median_seconds(
-        lambda: run_program(large, fold_lock_step=False, merge_beats=False), runs
-    )
+    off = dict.fromkeys(SHORTCUTS, False)
+    raw = partial(run_program, program, "fast", None, **off)()
+    fast, _ = median_seconds(partial(run_program, large, "fast", None, **off), runs)
     slow_rate, fast_rate = program.services() / slow, large.services() / fast
     return EngineTime(
         name="contended: 32 flows, 8 ADCs, 1 bus; 40 instances on reference, 2,000 on fast",

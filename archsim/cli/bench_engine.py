@@ -28,9 +28,9 @@ def command(runs: int, reference_services: int, root: Path, as_json: bool) -> No
     from archsim.report.bench_tables import engine_tables
     from archsim.trace.load import load_trace
 
-    for arch, trace in MAPPED.values():  # bad input is said here, not by a process in between
-        load_arch(root / arch)
-        load_trace(root / trace)
+    for case in MAPPED:  # bad input is said here, not by a process in between
+        load_arch(root / case.arch)
+        load_trace(root / case.workload)
     result = engine_bench(
         root, runs, reference_services, lambda name: click.echo(f"{name} ...", err=True)
     )

@@ -7,20 +7,32 @@ import os
 import tempfile
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 
-def load_kernel() -> ModuleType:
-    """The compiled kernel; code that was compiled for another memory layout is dropped first."""
+class Compiled(NamedTuple):
+    """The modules of compiled code that the engine calls."""
+
+    kernel: ModuleType
+    snapshot: ModuleType
+    twins: ModuleType
+
+
+def load_compiled() -> Compiled:
+    """Compiled code; what was compiled with another version of what it uses is dropped first.
+
+    Numba compiles a file anew when it changes, but not when one that it uses does.
+    """
     prepare_cache()
-    from archsim.engine import kernel, memory, queues  # importing Numba takes 0.3 s
+    from archsim.engine import kernel, memory, snapshot, twins  # importing Numba takes 0.3 s
 
-    if kernel.stamp() != memory.STAMP:
-        for function in {**vars(queues), **vars(kernel)}.values():
+    if {kernel.stamp(), snapshot.snapshot_stamp()} != {memory.STAMP}:
+        modules = [importlib.import_module(f"archsim.engine.{name}") for name in memory.COMPILED]
+        for function in [f for module in modules for f in vars(module).values()]:
             if hasattr(function, "py_func"):
                 function._cache.flush()
-        importlib.reload(queues)
-        kernel = importlib.reload(kernel)
-    return kernel
+        *_, kernel, snapshot = [importlib.reload(module) for module in modules]
+    return Compiled(kernel, snapshot, twins)
 
 
 def prepare_cache() -> None:

@@ -5,9 +5,9 @@ keep it exact (docs/timing.md gives the reasons): beats of a stage end in order,
 enough; a lane's next instance cannot be served before its newest one was, so one unserved instance
 per lane is enough; within a tick only the order inside each queue matters.
 
-`m` is the memory of archsim.engine.memory. Only `advance` may replace it, between ticks, where it
-makes sure that there is slack at the top; a tick that needs more than that raises BufferError and
-the run starts again with more slack.
+`m` is the address of the memory of archsim.engine.memory. Only `advance` may replace that memory,
+between ticks, where it makes sure that there is slack at the top; a tick that needs more than that
+raises BufferError and the run starts again with more slack.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from archsim.engine.address import address
 from archsim.engine.memory import (
-    ALONE, DONE, ENDED, ENTRY, EVENTS, E_CHILD, E_NEED, E_PARENT, E_PERIOD, E_REPEAT, E_STEP,
-    E_TABLE, FINISH_AT, FLOW, FLOWS, FLOWS_AT, FREE_NODE, F_ADMITTED, F_FINISHED, F_FIRST, F_IN,
-    F_INSTANCES, F_IN_AT, F_LANE, F_LANES, F_OUT, F_OUT_AT, F_START, HEAP_AT, HEAP_LEN, LANE,
-    LIMIT, L_BASE, L_FLOW, L_MADE, L_MASK, L_NUMBER, L_OLDEST, L_OPEN, L_ROOTS, L_ROOTS_AT,
-    L_STAGES, L_WIDTH, NOW, Q_END, Q_NEXT, Q_NUMBER, Q_READY, Q_STAGE, READY, READY_AT, R_BASE,
-    R_FREE, R_HEAD, R_LEN, R_MASK, R_TOUCHED, SLACK, STACK_AT, STACK_LEN, STARTED, S_BEATS,
-    STAMP, S_CHILDREN, S_CHILDREN_AT, S_ENTRY, S_FLOW, S_FREE_AT, S_HOLD, S_LANE, S_LOCAL,
-    S_MEMBERS, S_MEMBERS_AT, S_MERGED, S_PARENTS, S_PARENTS_AT, S_RESOURCE, S_SERVICE, S_SLOPE,
-    S_TIMES_AT, S_WAIT, TOP, VISIBLE, ZEROS_AT, ZEROS_LEN,
+    ALONE, CHECK_AT, DONE, ENTRY, EVENTS, FLOW, FLOWS, FLOWS_AT, FREE_NODE, F_EVERY, F_LANES,
+    F_ROUND, F_SOLVED, F_START, HEAP_AT, HEAP_LEN, LIMIT, LOG_AT, LOG_CAP, LOG_LEN, LOG_ROW,
+    L_BASE, L_MASK, L_NUMBER, L_WIDTH, NOW, Q_END, Q_NEXT, Q_NUMBER, Q_READY, Q_STAGE, READY,
+    R_BASE, R_FREE, R_HEAD, R_LEN, R_MASK, R_TOUCHED, SIZE, SLACK, STACK_AT, STACK_LEN, STAMP,
+    STARTED, S_BEATS, S_CHILDREN, S_CHILDREN_AT, S_FLOW, S_HOLD, S_LANE, S_LOCAL, S_MEMBERS,
+    S_MEMBERS_AT, S_MERGED, S_PARENTS, S_PARENTS_AT, S_RESOURCE, S_SERVICE, S_SLOPE, S_WAIT, TOP,
+    WATCH, ZEROS_AT, ZEROS_LEN,
 )  # fmt: skip
-from archsim.engine.queues import enqueue, pop_bucket, reserve, schedule, touch
+from archsim.engine.closed_form import release
+from archsim.engine.instances import admit, finish, open_lane, work_out_needs
+from archsim.engine.queues import enqueue, pop_bucket, schedule, touch
+from archsim.engine.solved import play, show, solve
 
-RUNNING, FINISHED = 0, 1
+RUNNING, FINISHED, CHECKPOINT = 0, 1, 2
 
 
 @njit(cache=True)
@@ -38,81 +40,24 @@ def stamp():  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _grow_slots(m, lane, number):  # type: ignore[no-untyped-def]
-    """Make room for one more instance of a lane: drop finished ones, else double the ring."""
-    flow, width, mask = m[lane + L_FLOW], m[lane + L_WIDTH], m[lane + L_MASK]
-    lanes = m[flow + F_LANES]
-    finish = m[FINISH_AT] + m[flow + F_FIRST] + m[lane + L_NUMBER]
-    oldest = m[lane + L_OLDEST]
-    while oldest < number and m[finish + oldest * lanes] >= 0:
-        oldest += 1
-    m[lane + L_OLDEST] = oldest
-    if number - oldest > mask:
-        at = reserve(m, 2 * (mask + 1) * width)
-        base, wider = m[lane + L_BASE], 2 * mask + 1
-        for i in range(oldest, number):
-            source, to = base + (i & mask) * width, at + (i & wider) * width
-            for k in range(width):
-                m[to + k] = m[source + k]
-        m[lane + L_BASE] = at
-        m[lane + L_MASK] = wider
+def _growth(m, stage, number):  # type: ignore[no-untyped-def]
+    """What the slope of a stage is multiplied by: (n mod round) // every."""
+    flow = m[stage + S_FLOW]
+    instance = number * m[flow + F_LANES] + m[m[stage + S_LANE] + L_NUMBER]
+    return (instance % m[flow + F_ROUND]) // m[flow + F_EVERY]
 
 
 @njit(cache=True)
-def _make(m, lane, number):  # type: ignore[no-untyped-def]
-    """Make a lane's next admitted instance: a fresh slot, and its root stages in their queues."""
-    if number - m[lane + L_OLDEST] > m[lane + L_MASK]:
-        _grow_slots(m, lane, number)
-    flow, width = m[lane + L_FLOW], m[lane + L_WIDTH]
-    slot = m[lane + L_BASE] + (number & m[lane + L_MASK]) * width
-    for k in range(width):
-        m[slot + k] = 0
-    m[slot] = m[lane + L_STAGES]
-    m[lane + L_MADE] = number + 1
-    m[lane + L_OPEN] = 0
-    instance = number * m[flow + F_LANES] + m[lane + L_NUMBER]
-    ready = m[m[READY_AT] + m[flow + F_FIRST] + instance]
-    roots = m[lane + L_ROOTS_AT]
-    for i in range(roots, roots + m[lane + L_ROOTS]):
-        stage = m[i]
-        beats = m[stage + S_BEATS]
-        m[slot + m[stage + S_LOCAL] + READY] = beats
-        enqueue(m, stage, number, 0, 1 if m[stage + S_HOLD] else beats, ready)
-
-
-@njit(cache=True)
-def _work_out_needs(m, flow):  # type: ignore[no-untyped-def]
-    """What the flow's next instance needs of each parent: g(n)."""
-    n = m[flow + F_ADMITTED]
-    edges = m[flow + F_IN_AT]
-    for i in range(edges, edges + m[flow + F_IN]):
-        edge = m[i]
-        period = m[edge + E_PERIOD]
-        if period == 1:
-            m[edge + E_NEED] = n * m[edge + E_STEP] + m[m[edge + E_TABLE]]
-        else:
-            rounds = n // period
-            inside = (n - rounds * period) // m[edge + E_REPEAT]
-            m[edge + E_NEED] = rounds * m[edge + E_STEP] + m[m[edge + E_TABLE] + inside]
-
-
-@njit(cache=True)
-def _admit(m, flow):  # type: ignore[no-untyped-def]
-    """Admit the flow's next instances as far as their dependencies have finished."""
-    lanes = m[flow + F_LANES]
-    while m[flow + F_ADMITTED] < m[flow + F_INSTANCES]:
-        edges = m[flow + F_IN_AT]
-        for i in range(edges, edges + m[flow + F_IN]):
-            if m[m[i] + E_NEED] >= m[m[m[i] + E_PARENT] + F_FINISHED]:
-                return
-        n = m[flow + F_ADMITTED]
-        m[m[READY_AT] + m[flow + F_FIRST] + n] = m[NOW]
-        m[flow + F_ADMITTED] = n + 1
-        _work_out_needs(m, flow)
-        number = n // lanes
-        lane = m[flow + F_LANE] + (n - number * lanes) * LANE
-        if m[lane + L_OPEN] and m[lane + L_MADE] == number:
-            _make(m, lane, number)
+def _log(m, stage, number, service):  # type: ignore[no-untyped-def]
+    """Write a row of the service log: address of the stage, instance, start, end."""
+    if m[LOG_LEN] == m[LOG_CAP]:
+        raise BufferError
+    at = m[LOG_AT] + LOG_ROW * m[LOG_LEN]
+    m[LOG_LEN] += 1
+    m[at] = stage
+    m[at + 1] = number * m[m[stage + S_FLOW] + F_LANES] + m[m[stage + S_LANE] + L_NUMBER]
+    m[at + 2] = m[NOW]
+    m[at + 3] = m[NOW] + service
 
 
 @njit(cache=True)
@@ -125,8 +70,9 @@ def _serve(m, stage, number):  # type: ignore[no-untyped-def]
         m[slot + m[stage + S_LOCAL] + STARTED] += 1
     service = m[stage + S_SERVICE]
     if m[stage + S_SLOPE] != 0:
-        instance = number * m[m[stage + S_FLOW] + F_LANES] + m[m[stage + S_LANE] + L_NUMBER]
-        service += m[stage + S_SLOPE] * instance
+        service += m[stage + S_SLOPE] * _growth(m, stage, number)
+    if m[LOG_CAP] != 0:
+        _log(m, stage, number, service)
     if service == 0:
         at = m[ZEROS_AT] + 2 * m[ZEROS_LEN]
         m[at] = stage
@@ -144,11 +90,7 @@ def _serve_root(m, stage, number):  # type: ignore[no-untyped-def]
     lane, flow = m[stage + S_LANE], m[stage + S_FLOW]
     if m[flow + F_START] < 0:
         m[flow + F_START] = m[NOW]
-    if m[lane + L_OPEN] == 0 and m[lane + L_MADE] == number + 1:
-        m[lane + L_OPEN] = 1
-        following = (number + 1) * m[flow + F_LANES] + m[lane + L_NUMBER]
-        if following < m[flow + F_ADMITTED]:
-            _make(m, lane, number + 1)
+    open_lane(m, lane, flow, number)
 
 
 @njit(cache=True)
@@ -188,63 +130,14 @@ def _beats_ready(m, slot, stage):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _finish(m, flow, instance):  # type: ignore[no-untyped-def]
-    """An instance has finished: move the flow's in-order mark and admit who waited for it."""
-    finish = m[FINISH_AT] + m[flow + F_FIRST]
-    m[finish + instance] = m[NOW]
-    m[ENDED] += 1
-    mark, total = m[flow + F_FINISHED], m[flow + F_INSTANCES]
-    if mark == instance:
-        while mark < total and m[finish + mark] >= 0:
-            mark += 1
-        m[flow + F_FINISHED] = mark
-        edges = m[flow + F_OUT_AT]
-        for i in range(edges, edges + m[flow + F_OUT]):
-            edge = m[i]
-            if m[edge + E_NEED] < mark:
-                _admit(m, m[edge + E_CHILD])
-
-
-@njit(cache=True)
-def _work_out(m, head, slot, number):  # type: ignore[no-untyped-def]
-    """All beats of the group below a stage that has ended (archsim.engine.merge)."""
-    now, lane = m[NOW], m[head + S_LANE]
-    instance = number * m[m[head + S_FLOW] + F_LANES] + m[lane + L_NUMBER]
-    for i in range(m[head + S_MEMBERS_AT], m[head + S_MEMBERS_AT] + m[head + S_MEMBERS]):
-        stage = m[i]
-        beats, times = m[stage + S_BEATS], m[stage + S_TIMES_AT]
-        service = m[stage + S_SERVICE] + m[stage + S_SLOPE] * instance
-        free, waited = m[stage + S_FREE_AT], 0
-        parents = m[stage + S_PARENTS_AT]
-        for beat in range(beats):
-            ready = now
-            if m[stage + S_ENTRY] == 0:
-                for k in range(parents, parents + m[stage + S_PARENTS]):
-                    needed = m[m[k] + S_BEATS]
-                    if needed == beats:
-                        needed = beat + 1
-                    elif beats > 1:
-                        needed = ((beat + 1) * needed + beats - 1) // beats
-                    ready = max(ready, m[m[m[k] + S_TIMES_AT] + needed - 1])
-            start = max(ready, free)
-            if beat == 0 or m[stage + S_HOLD] == 0:
-                waited += start - ready
-            free = start + service
-            if free > m[LIMIT] or free < 0:
-                raise OverflowError
-            m[times + beat] = free
-        m[stage + S_FREE_AT] = free
-        m[stage + S_WAIT] += waited
-        if m[stage + S_MERGED] == VISIBLE:
-            m[EVENTS] += 1
-            m[slot + m[stage + S_LOCAL] + DONE] = beats - 1  # its one event brings the last
-            schedule(m, free, stage, number)
-
-
-@njit(cache=True)
 def _end(m, stage, number):  # type: ignore[no-untyped-def]
     """A beat ends: free its server and make the children's beats ready."""
     lane, flow = m[stage + S_LANE], m[stage + S_FLOW]
+    if m[stage + S_MERGED] != ALONE:
+        if m[flow + F_SOLVED] >= 0:
+            play(m, flow)
+            return
+        open_lane(m, lane, flow, number)  # before the slot is looked up: this may move it
     slot = m[lane + L_BASE] + (number & m[lane + L_MASK]) * m[lane + L_WIDTH]
     own = slot + m[stage + S_LOCAL]
     done = m[own + DONE] + 1
@@ -273,26 +166,35 @@ def _end(m, stage, number):  # type: ignore[no-untyped-def]
                 _serve(m, child, number)  # its held server was idle
     if last:
         if m[stage + S_MEMBERS] > 0:
-            _work_out(m, stage, slot, number)
+            instance = number * m[flow + F_LANES] + m[lane + L_NUMBER]
+            release(
+                m, m[stage + S_MEMBERS_AT], m[stage + S_MEMBERS], m[NOW], slot, instance, number
+            )
         m[slot] -= 1
         if m[slot] == 0:
-            _finish(m, flow, number * m[flow + F_LANES] + m[lane + L_NUMBER])
+            finish(m, flow, number * m[flow + F_LANES] + m[lane + L_NUMBER])
 
 
 @njit(cache=True)
-def begin(m):  # type: ignore[no-untyped-def]
+def begin(memory):  # type: ignore[no-untyped-def]
     """Tick zero: admit what depends on nothing."""
+    m = address(memory)
     for flow in range(m[FLOWS_AT], m[FLOWS_AT] + FLOW * m[FLOWS], FLOW):
-        _work_out_needs(m, flow)
+        work_out_needs(m, flow)
+    solve(m)
     for flow in range(m[FLOWS_AT], m[FLOWS_AT] + FLOW * m[FLOWS], FLOW):
-        _admit(m, flow)
+        if m[flow + F_SOLVED] >= 0:
+            show(m, flow)
+        else:
+            admit(m, flow)
     _dispatch(m)
 
 
 @njit(cache=True)
-def advance(m, budget):  # type: ignore[no-untyped-def]
-    """Run until `budget` more services have started, or to the end; returns (memory, status)."""
-    until = m[EVENTS] + budget
+def advance(memory, until):  # type: ignore[no-untyped-def]
+    """Run until `until` services have started in all, to a checkpoint (archsim.engine.steady) or to
+    the end; returns (memory, status)."""
+    m = address(memory)
     while True:
         zeros = m[ZEROS_LEN]
         if zeros > 0:  # a further round of the same tick: what started in the last one ends
@@ -304,18 +206,22 @@ def advance(m, budget):  # type: ignore[no-untyped-def]
             m[ZEROS_LEN] -= zeros
         else:
             if m[HEAP_LEN] == 0:
-                return m, FINISHED
+                return memory, FINISHED
             if m[EVENTS] >= until:
-                return m, RUNNING
+                return memory, RUNNING
+            if m[m[WATCH]] >= m[CHECK_AT]:
+                return memory, CHECKPOINT
             now = m[m[HEAP_AT]]
             if now > m[LIMIT] or now < 0:
                 raise OverflowError
             m[NOW] = now
             top = m[TOP]
-            if m.size < m[SLACK] + 3 * top:  # a ring that doubles takes at most 2 * top
+            if m[SIZE] < m[SLACK] + 3 * top:  # a ring that doubles takes at most 2 * top
                 bigger = np.empty(2 * m[SLACK] + 6 * top, np.int64)
-                bigger[:top] = m[:top]
-                m = bigger
+                bigger[:top] = memory[:top]
+                memory = bigger
+                m = address(memory)
+                m[SIZE] = memory.size
             while m[HEAP_LEN] > 0 and m[m[HEAP_AT]] == now:
                 node = pop_bucket(m)
                 while node >= 0:

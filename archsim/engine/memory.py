@@ -12,31 +12,32 @@ from pathlib import Path
 
 import numpy as np
 
-from archsim.engine.merge import Groups
+from archsim.engine.groups import Groups
 from archsim.program import TIME_LIMIT, Ints, Program
 
 # Header
 NOW, EVENTS, ENDED, TOP, HEAP_LEN, HEAP_AT, FREE_NODE, BUCKETS_AT, FREE_BUCKET = range(9)
 CACHE_AT, ZEROS_LEN, ZEROS_AT, STACK_LEN, STACK_AT, LIMIT, READY_AT, FINISH_AT = range(9, 17)
-FLOWS, FLOWS_AT, SLACK, HEAP_CAP, HEADER = 17, 18, 19, 20, 24
+FLOWS, FLOWS_AT, SLACK, HEAP_CAP, SIZE, LOG_AT, LOG_LEN, LOG_CAP = range(17, 25)
+WATCH, CHECK_AT, HEADER = 25, 26, 27  # a word that only grows, and at which value to stop
 
 # Resource record
 R_FREE, R_BASE, R_MASK, R_HEAD, R_LEN, R_TOUCHED, RESOURCE = 0, 1, 2, 3, 4, 5, 8
 
 # Flow record
 F_INSTANCES, F_FIRST, F_LANES, F_LANE, F_ADMITTED, F_FINISHED, F_START = range(7)
-F_IN, F_IN_AT, F_OUT, F_OUT_AT, FLOW = 7, 8, 9, 10, 12
+F_IN, F_IN_AT, F_OUT, F_OUT_AT, F_ROUND, F_EVERY, F_SOLVED, F_LONE, FLOW = range(7, 16)
 
 # Lane record
 L_FLOW, L_NUMBER, L_STAGES, L_WIDTH, L_ROOTS, L_ROOTS_AT, L_BASE, L_MASK = range(8)
-L_MADE, L_OPEN, L_OLDEST, LANE = 8, 9, 10, 12
+L_MADE, L_OPEN, L_OLDEST, L_MEMBERS, L_MEMBERS_AT, LANE = range(8, 14)  # below its admission
 
 # Stage record
 S_RESOURCE, S_BEATS, S_SERVICE, S_SLOPE, S_HOLD, S_LANE, S_FLOW, S_LOCAL = range(8)
 S_PARENTS, S_PARENTS_AT, S_CHILDREN, S_CHILDREN_AT, S_WAIT = 8, 9, 10, 11, 12
 S_MEMBERS, S_MEMBERS_AT = 13, 14  # of the group that a stage heads
 S_MERGED, S_ENTRY, S_FREE_AT, S_TIMES_AT, STAGE = 15, 16, 17, 18, 19
-ALONE, INNER, VISIBLE = 0, 1, 2  # S_MERGED: outside groups, inside, inside with an event at its end
+ALONE, INNER, VISIBLE, SINK = 0, 1, 2, 3  # S_MERGED: outside groups, or what its end matters to
 
 # Edge record
 E_CHILD, E_PARENT, E_PERIOD, E_STEP, E_REPEAT, E_TABLE, E_NEED, EDGE = 0, 1, 2, 3, 4, 5, 6, 7
@@ -47,12 +48,14 @@ SLOT_HEADER, PER_STAGE, DONE, READY, STARTED = 1, 3, 0, 1, 2
 # Queue entry: ready time, stage, instance of the lane, next beat, end beat
 Q_READY, Q_STAGE, Q_NUMBER, Q_NEXT, Q_END, ENTRY = 0, 1, 2, 3, 4, 5
 CACHE = 1024  # recent end times, to put services that end together into one bucket
+LOG_ROW = 4  # stage, instance, start, end
 NODE = 3  # stage, instance of the lane, next node of the bucket
 FIRST_SLOTS, FIRST_QUEUE = 2, 4  # initial capacities, powers of two
 
 
 # Numba compiles a file anew when it changes, but not when one that it uses does.
-_USED = (Path(__file__), Path(__file__).with_name("queues.py"))
+COMPILED = ("queues", "closed_form", "instances", "solved", "kernel", "snapshot")
+_USED = [Path(__file__).with_name(f"{name}.py") for name in ("memory", "address", *COMPILED)]
 STAMP = zlib.crc32(b"".join(path.read_bytes() for path in _USED))
 
 WIDTH = {"resource": RESOURCE, "flow": FLOW, "lane": LANE, "stage": STAGE, "edge": EDGE}
@@ -72,11 +75,11 @@ class Layout:
         return self.memory[at : at + width * self.count[kind]].reshape(-1, width)
 
 
-def lay_out(program: Program, groups: Groups, slack: int) -> Layout:
+def lay_out(program: Program, groups: Groups, slack: int, log_rows: int = 0) -> Layout:
     """Put a Program into memory, ready to run.
 
     Queues, slots and the heap grow at the top, where `slack` words and room for the largest of
-    them to double are free when a tick begins.
+    them to double are free when a tick begins. log_rows: room in the log of services, 0 for none.
     """
     resources, flows, stages = program.resources, program.flows, program.stages
     lanes, edges = len(program.lane_stages) - 1, len(program.edge_child)
@@ -88,20 +91,29 @@ def lay_out(program: Program, groups: Groups, slack: int) -> Layout:
     in_ptr, in_edges = grouped(program.edge_child, flows)
     out_ptr, out_edges = grouped(program.edge_parent, flows)
     below = np.repeat(np.arange(stages), np.diff(program.parent_ptr))
-    outside = groups.head[below] < 0  # members hear of their parents through their group
+    member = groups.member > 0
+    outside = ~member[below]  # members hear of their parents through their group
     child_ptr, by_parent = grouped(program.parents[outside], stages)
     children = below[outside][by_parent]
     member_ptr, by_head = grouped(np.where(groups.head < 0, stages, groups.head), stages + 1)
     members = by_head[: member_ptr[stages]]
+    rooted = np.flatnonzero(groups.rooted)
+    rooted_ptr = np.searchsorted(rooted, program.lane_stages)
     entry = np.zeros(stages, np.int64)
     entry[below[program.parents == groups.head[below]]] = 1
-    merged = np.where(groups.head < 0, ALONE, np.where(groups.visible, VISIBLE, INNER))
-    scratch = np.where(groups.head < 0, 0, program.stage_beats)
-    roots = np.flatnonzero(np.diff(program.parent_ptr) == 0)
+    merged = np.where(member, INNER, ALONE)
+    merged[groups.visible > 0], merged[groups.sink > 0] = VISIBLE, SINK
+    scratch = np.where(member, program.stage_beats, 0)
+    roots = np.flatnonzero((np.diff(program.parent_ptr) == 0) & ~member)
     root_ptr = np.searchsorted(roots, program.lane_stages)
     lane_flow = np.repeat(np.arange(flows), np.diff(program.flow_lanes))
     stage_lane = np.repeat(np.arange(lanes), np.diff(program.lane_stages))
     lane_stages = np.diff(program.lane_stages)
+    # of a group's sinks only the one that ends last is waited for
+    ends = groups.sink * (1 + np.where(groups.rooted > 0, stages, groups.head))
+    last = np.unique(np.stack([stage_lane, ends])[:, ends > 0], axis=1)[0]
+    counted = np.bincount(stage_lane[(merged == ALONE) | (merged == VISIBLE)], minlength=lanes)
+    counted += np.bincount(last, minlength=lanes)
     widths = SLOT_HEADER + PER_STAGE * lane_stages
 
     place = _Allocator()
@@ -120,6 +132,7 @@ def lay_out(program: Program, groups: Groups, slack: int) -> Layout:
             ("parents", program.parents, stage_at, STAGE),
             ("children", children, stage_at, STAGE),
             ("members", members, stage_at, STAGE),
+            ("rooted", rooted, stage_at, STAGE),
             ("roots", roots, stage_at, STAGE),
             ("in", in_edges, edge_at, EDGE),
             ("out", out_edges, edge_at, EDGE),
@@ -129,6 +142,7 @@ def lay_out(program: Program, groups: Groups, slack: int) -> Layout:
     header = np.zeros(HEADER, np.int64)
     header[FLOWS], header[FLOWS_AT] = flows, flow_at
     header[LIMIT] = TIME_LIMIT
+    header[WATCH], header[CHECK_AT] = NOW, np.iinfo(np.int64).max
     header[READY_AT] = place(instances)
     header[FINISH_AT] = place(instances)
     times_at = place(int(scratch.sum()))
@@ -138,12 +152,14 @@ def lay_out(program: Program, groups: Groups, slack: int) -> Layout:
     header[CACHE_AT] = place(2 * CACHE)
     header[ZEROS_AT] = place(4 * services)
     header[STACK_AT] = place(resources)
+    header[LOG_AT], header[LOG_CAP] = place(LOG_ROW * log_rows), log_rows
     queue_at = place(FIRST_QUEUE * ENTRY * resources)
     slot_at = place(int(FIRST_SLOTS * widths.sum()))
     header[TOP] = place.top
 
     header[SLACK] = slack
     memory = np.zeros(3 * place.top + slack, np.int64)  # pages that are never used cost nothing
+    header[SIZE] = len(memory)
     memory[:HEADER] = header
     layout = Layout(memory, record_at, count)
     for at, addresses in lists.values():
@@ -165,6 +181,10 @@ def lay_out(program: Program, groups: Groups, slack: int) -> Layout:
         "flow",
         {
             F_INSTANCES: program.flow_instances,
+            F_ROUND: program.flow_round,
+            F_EVERY: program.flow_every,
+            F_SOLVED: groups.solved - 1,
+            F_LONE: groups.lone,
             F_FIRST: np.cumsum(program.flow_instances) - program.flow_instances,
             F_LANES: np.diff(program.flow_lanes),
             F_LANE: lane_at + LANE * program.flow_lanes[:-1],
@@ -180,13 +200,15 @@ def lay_out(program: Program, groups: Groups, slack: int) -> Layout:
         {
             L_FLOW: flow_at + FLOW * lane_flow,
             L_NUMBER: np.arange(lanes) - program.flow_lanes[lane_flow],
-            L_STAGES: lane_stages - np.bincount(stage_lane[merged == INNER], minlength=lanes),
+            L_STAGES: counted,
             L_WIDTH: widths,
             L_ROOTS: np.diff(root_ptr),
             L_ROOTS_AT: lists["roots"][0] + root_ptr[:-1],
             L_BASE: slot_at + FIRST_SLOTS * (np.cumsum(widths) - widths),
             L_MASK: FIRST_SLOTS - 1,
             L_OPEN: 1,
+            L_MEMBERS: np.diff(rooted_ptr),
+            L_MEMBERS_AT: lists["rooted"][0] + rooted_ptr[:-1],
         },
     )
     fill(

@@ -8,44 +8,29 @@ the head's ends, instance by instance and beat by beat, and
 
     start of a beat = max(when its parents' beats allow it, end of the resource's beat before)
 
-gives all times as soon as the head ends. Only the ends of members that somebody outside waits for,
-or that nobody waits for, become events.
+gives all times as soon as the head ends (archsim.engine.groups).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 
 import numpy as np
 
 from archsim.program import Ints, Program
 
 
-@dataclass(frozen=True)
-class Groups:
-    """head: (S,) the head of each member's group, -1 for stages outside; visible: (S,) members
-    whose ends are events."""
+def merge_heads(program: Program, taken: Ints) -> Ints:
+    """(S,) the head of each member's group, -1 for stages outside; each group spares an event.
 
-    head: Ints
-    visible: Ints
-
-
-def no_groups(program: Program) -> Groups:
-    """Every stage on its own."""
-    return Groups(
-        np.full(program.stages, -1, np.int64),
-        np.zeros(program.stages, np.int64),
-    )
-
-
-def find_groups(program: Program) -> Groups:
-    """All groups of a Program that spare at least one event."""
+    taken: (S,) 1 for stages that another closed form covers.
+    """
     users = np.bincount(program.stage_resource, minlength=program.resources)
-    takes_time = np.minimum(program.stage_service, program.last_service()) > 0
+    takes_time = program.service_range()[0] > 0
     one_server = program.resource_servers[program.stage_resource] == 1
-    private = (takes_time & one_server & (users[program.stage_resource] == 1)).tolist()
-    leads = (takes_time & one_server & (program.stage_beats == 1)).tolist()
+    free = one_server & takes_time & (taken == 0)
+    private = (free & (users[program.stage_resource] == 1)).tolist()
+    leads = (free & (program.stage_beats == 1)).tolist()
     beats = program.stage_beats.tolist()
     pointers, flat = program.parent_ptr.tolist(), program.parents.tolist()
 
@@ -75,10 +60,9 @@ def find_groups(program: Program) -> Groups:
             seen.add(parent)
             if beats[below] != 1:
                 leaky.add(head[parent])
-    result = no_groups(program)
+    result = np.full(program.stages, -1, np.int64)
     for leader, stages in members.items():
-        visible = [s for s in stages if s in seen or s not in inner]
-        if leader not in leaky and sum(beats[s] for s in stages) > len(visible):
-            result.head[stages] = leader
-            result.visible[visible] = 1
+        visible = sum(s in seen or s not in inner for s in stages)
+        if leader not in leaky and sum(beats[s] for s in stages) > visible:
+            result[stages] = leader
     return result

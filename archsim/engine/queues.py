@@ -1,7 +1,7 @@
 """The compiled queues: requests that wait at a resource, and services that are in progress.
 
-`m` is the memory of archsim.engine.memory; nothing here may replace it. What has to grow takes
-words from the slack at its top.
+`m` is the address of the memory of archsim.engine.memory; nothing here may replace it. What has to
+grow takes words from the slack at its top.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from numba import njit
 
 from archsim.engine.memory import (
     CACHE, CACHE_AT, ENTRY, FREE_BUCKET, FREE_NODE, F_LANES, HEAP_AT, HEAP_CAP, HEAP_LEN,
-    L_NUMBER, NODE, NOW, Q_END, Q_NEXT, Q_NUMBER, Q_READY, Q_STAGE, R_BASE, R_FREE, R_HEAD,
-    R_LEN, R_MASK, R_TOUCHED, STACK_AT, STACK_LEN, S_FLOW, S_LANE, S_RESOURCE, TOP,
+    L_NUMBER, NODE, NOW, Q_END, Q_NEXT, Q_NUMBER, Q_READY, Q_STAGE, R_BASE, R_FREE, R_HEAD, R_LEN,
+    R_MASK, R_TOUCHED, SIZE, STACK_AT, STACK_LEN, S_FLOW, S_LANE, S_RESOURCE, TOP,
 )  # fmt: skip
 
 MORE = 64  # records added to an empty free list
@@ -21,7 +21,7 @@ MORE = 64  # records added to an empty free list
 def reserve(m, words):  # type: ignore[no-untyped-def]
     """Take `words` at the top of the memory; BufferError if the slack is used up."""
     at = m[TOP]
-    if at + words > m.size:
+    if at + words > m[SIZE]:
         raise BufferError
     m[TOP] = at + words
     return at

@@ -58,6 +58,7 @@ class Reference:
         self.counts = np.zeros(len(program.action_counts()), np.int64)
         self.events = 0
         self.ended = 0
+        self.log: list[tuple[int, int, int, int]] | None = None  # archsim.engine.record
         self.resuming: list[simpy.Event] = []  # next beats of holding stages
         self.changed: dict[int, _Resource] = {}  # with a new request or a freed server
         self.dispatch_due = False
@@ -85,6 +86,10 @@ class Reference:
         """Run to the end; DeadlockError if it gets stuck, OverflowError past the time limit."""
         self.begin()
         self.env.run()
+        return self.activity()
+
+    def activity(self) -> Activity:
+        """What happened, once nothing is left to do; DeadlockError if not all has finished."""
         if (self.finished < self.program.flow_instances).any():
             raise self.deadlock()
         return Activity(
@@ -188,12 +193,15 @@ class Reference:
     def serve(self, flow: int, n: int, stage: int) -> Process:
         """Occupy the server for the beat's service time."""
         program = self.program
-        service = int(program.stage_service[stage] + program.stage_slope[stage] * n)
+        growth = (n % int(program.flow_round[flow])) // int(program.flow_every[flow])
+        service = int(program.stage_service[stage] + program.stage_slope[stage] * growth)
         if self.env.now + service > TIME_LIMIT:
             raise OverflowError(f"simulated time passes {TIME_LIMIT} ticks; use a longer tick")
         if self.first_start[flow] < 0:
             self.first_start[flow] = self.env.now
         self.events += 1
+        if self.log is not None:
+            self.log.append((stage, n, int(self.env.now), int(self.env.now) + service))
         self.busy[program.stage_resource[stage]] += service
         if program.stage_action[stage] >= 0:
             self.counts[program.stage_action[stage]] += program.stage_count[stage]

@@ -75,7 +75,7 @@ def engine_tables(bench: EngineBench) -> list[Table]:
         note=(
             "The reference would take minutes: it runs "
             + ", ".join(f"{p.reference_services:,}" for p in bench.programs)
-            + " services, of the synthetic Program one with fewer instances, of the others their "
+            + " services, of the first Program one with fewer instances, of the others their "
             "first part. All finish times up to there are compared."
         ),
     )
