@@ -17,15 +17,16 @@ RESULT_FILE = "result.json"
 """The file that marks a directory as the output of a run."""
 
 
-def check_directory(path: str | Path, *, force: bool = False) -> Path:
+def check_directory(path: str | Path, *, force: bool = False, marker: str = RESULT_FILE) -> Path:
     """Where a result directory will stand, checked before any work is done for it.
 
-    The place must be free, an empty directory or, with `force`, the directory of an earlier run.
+    The place must be free, an empty directory or, with `force`, the directory of an earlier run,
+    which holds a file `marker`.
     Nothing is created. Raises InputError.
     """
     try:
         target = Path(path).resolve()
-        _check_free(target, str(path), force)
+        _check_free(target, str(path), force, marker)
         _check_parent(target, str(path))
     except OSError as fault:
         raise _unusable(str(path), fault) from None
@@ -36,13 +37,19 @@ def check_directory(path: str | Path, *, force: bool = False) -> Path:
     return target
 
 
-def write_directory(path: str | Path, files: Mapping[str, str], *, force: bool = False) -> None:
+def write_directory(
+    path: str | Path,
+    files: Mapping[str, str],
+    *,
+    force: bool = False,
+    marker: str = RESULT_FILE,
+) -> None:
     """Write text files (UTF-8) into a new directory under a temporary name, then rename it.
 
     Missing parents are created. Whatever goes wrong before the rename, nothing is left behind, and
     an earlier run that `force` replaces is still there. Raises InputError.
     """
-    target = check_directory(path, force=force)
+    target = check_directory(path, force=force, marker=marker)
     temporary = _beside(target, "tmp")
     made: list[Path] = []
     try:
@@ -62,7 +69,7 @@ def write_directory(path: str | Path, files: Mapping[str, str], *, force: bool =
         raise
 
 
-def _check_free(target: Path, shown: str, force: bool) -> None:
+def _check_free(target: Path, shown: str, force: bool, marker: str) -> None:
     if not target.exists():
         return
     if not target.is_dir():
@@ -75,11 +82,11 @@ def _check_free(target: Path, shown: str, force: bool) -> None:
             "Name a directory of its own for the results.",
         )
     held = sorted(os.listdir(target))
-    if RESULT_FILE in held and not force:
+    if marker in held and not force:
         raise InputError(
             "the directory holds another run.", shown, "Choose another, or replace it by --force."
         )
-    if held and RESULT_FILE not in held:
+    if held and marker not in held:
         raise InputError(
             f"the directory is not empty and holds no run: '{held[0]}' is in it.",
             shown,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from archsim.documents import Document
 
 RESULT_VERSION = 1
 
@@ -26,6 +29,7 @@ class Inputs(BaseModel):
     batch: int
     chips: int
     replicate: bool
+    statistics: bool = True
     archsim: str
 
 
@@ -54,13 +58,92 @@ class LayerResult(BaseModel):
     waited_for: str
 
 
+class ValueFactors(BaseModel):
+    """What the values of a layer do to its energy, for a layer whose weights stay in arrays.
+
+    inputs, weights: whether the trace had the statistics; one_density: share of ones in the bits of
+    its inputs; mean_level: of the cells that hold its weights, over the highest level;
+    mean_conductance_s: of the cells in use, in siemens, if the architecture states conductances;
+    factors: component path and action -> what its energy is multiplied by.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    inputs: bool
+    weights: bool
+    one_density: float
+    mean_level: float
+    mean_conductance_s: float | None
+    factors: dict[str, float]
+
+
+class CriticalOperation(BaseModel):
+    """What an operation has of the critical path. Times in seconds.
+
+    steps: instances of it on the path; time_s: from their admission to their finish, added up; the
+    times of all operations add up to the latency; start_s, finish_s: of its first and last step;
+    waited_for: what most of that time could begin after.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    steps: int
+    time_s: float
+    start_s: float
+    finish_s: float
+    waited_for: str
+
+
+class FloorPlan(BaseModel):
+    """How busy each place of the chips was, as a share of the run.
+
+    width, height: routers of a chip's mesh; one entry per tile, through all chips: its chip and
+    the (x, y) of its router, the mean share of its arrays (used or not), the largest share of any
+    of its units, and the path of that unit; links: (chip, x, y, x, y, share) of each link used,
+    from the first router to the second.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    width: int = 0
+    height: int = 0
+    tiles_per_router: int = 1
+    chip: list[int] = []
+    x: list[int] = []
+    y: list[int] = []
+    arrays: list[float] = []
+    busiest: list[float] = []
+    busiest_part: list[str] = []
+    links: list[tuple[int, int, int, int, int, float]] = []
+
+
+class Generated(BaseModel):
+    """Autoregressive generation of a run's first inference.
+
+    prompt, decode: positions of the prompt and steps after it, of each of `sequences` interleaved
+    sequences; first_token_s: until the first token of all of them; step_s: mean time of a decode
+    step; tokens_per_s: of all sequences in the decode steps.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    prompt: int
+    decode: int
+    sequences: int
+    first_token_s: float
+    step_s: float
+    tokens_per_s: float
+
+
 class Result(BaseModel):
     """What a run took, drew and achieved, for the whole batch unless said otherwise.
 
     cycles: periods of the architecture's clock; latency_s: from start until the whole batch is
     done; first_latency_s: until the first inference is; interval_s: between the last two
     inferences of a batch; energy_j: per inference; ops: two per MAC, of the batch; peak_tops: of
-    the chips used, at the native precision; peak_tops_run: at the trace's precision.
+    the chips used, at the native precision; peak_tops_run: at the trace's precision;
+    value_factors: by layer; energy_random_values_j: energy_j if all codes were random.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -100,6 +183,12 @@ class Result(BaseModel):
     digest: str
     value_statistics: str
     wall_s: float
+    # absent from results of version 0.1.0
+    value_factors: dict[str, ValueFactors] = {}
+    energy_random_values_j: float | None = None
+    critical_path: list[CriticalOperation] = []
+    floor: FloorPlan = FloorPlan()
+    generated: Generated | None = None
 
     def layer_frame(self) -> pd.DataFrame:
         """One row per layer."""
@@ -118,3 +207,32 @@ class Result(BaseModel):
     def summary(self) -> dict[str, Any]:
         """All single figures, without the layer list and the breakdowns."""
         return {k: v for k, v in self.model_dump().items() if not isinstance(v, list | dict)}
+
+
+def load_result(path: str | Path) -> Result:
+    """Read a result.json, or the one in a directory that `archsim run --out` made.
+
+    InputError if there is none, it is damaged, or a newer archsim wrote it.
+    """
+    from archsim.documents import load_document
+    from archsim.errors import InputError
+    from archsim.output import RESULT_FILE
+
+    file = Path(path)
+    if file.is_dir():
+        file = file / RESULT_FILE
+        if not file.exists():
+            raise InputError(
+                f"the directory holds no {RESULT_FILE}.",
+                str(path),
+                "`archsim run ARCH TRACE --out DIR` makes one.",
+            )
+    return result_from_document(load_document(file))
+
+
+def result_from_document(document: Document) -> Result:
+    """Validate a loaded result.json; InputError if it is damaged or from a newer archsim."""
+    from archsim.documents import check_version, validate
+
+    check_version(document, "result", "archsim_result", RESULT_VERSION)
+    return validate(Result, document)

@@ -6,19 +6,20 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archsim.arch.model import Architecture
     from archsim.engine.activity import Activity
-    from archsim.mapping.mapped import Mapped, OperationInfo
-    from archsim.program import Ints
-    from archsim.result import LayerResult, Result
+    from archsim.mapping.mapped import Mapped
+    from archsim.mapping.placement import Placement
+    from archsim.result import Result
     from archsim.trace.model import Trace
 
 Progress = Callable[[str, int, int], None]  # (phase, done, total)
+Memory = MutableMapping[str, "tuple[Mapped, Activity]"]
 
 
 def simulate(
@@ -31,18 +32,34 @@ def simulate(
     replicate: bool = True,
     fold_lock_step: bool = True,
     merge_beats: bool = True,
+    max_plus: bool = True,
+    steady_state: bool = True,
+    statistics: bool = True,
+    placement: Placement | None = None,
+    memory: Memory | None = None,
+    details: bool = True,
+    timeline: str | Path | None = None,
+    timeline_limit: int = 100_000,
     progress: Progress | None = None,
 ) -> Result:
     """Simulate `batch` inferences of a trace on an architecture, cycle by cycle.
 
     arch, trace: loaded objects or paths; chips: how many, None for as many as the model needs;
     engine: "fast" or "reference" (equal in every tick); replicate: copy early layers to balance
-    the pipeline; fold_lock_step, merge_beats: exact shortcuts of the fast engine. Raises InputError
-    for bad input.
+    the pipeline; fold_lock_step, merge_beats, max_plus,
+    steady_state: exact shortcuts of the fast engine; statistics: let
+    the trace's value statistics change energies, else codes are uniform and random; placement:
+    what an adaptation method puts elsewhere than in arrays; memory: runs that differ from this one
+    in nothing but costs are taken from it, and this one is added; details: without them the Result
+    has its figures and the energy of each component, and neither layers, value factors, critical
+    path, floor plan nor generation; timeline: a file to record, .json or .pftrace, with about
+    timeline_limit slices at most (the run then takes no shortcuts). Raises InputError for bad
+    input.
     """
     from archsim.engine import run_program
     from archsim.errors import InputError
     from archsim.mapping.lower import map_trace
+    from archsim.mapping.placement import AS_USUAL
 
     begun = time.perf_counter()
     for word, number in (("batch", batch), ("number of chips", chips)):
@@ -52,20 +69,62 @@ def simulate(
     report = progress or (lambda phase, done, total: None)
     report("loading", 0, 0)
     arch, trace = _loaded(arch, trace)
-    report("mapping", 0, 0)
-    mapped = map_trace(arch, trace, batch=batch, chips=chips, replicate=replicate)
-    instances = int(mapped.program.flow_instances.sum())
-    _check_memory(instances, batch)
-    report("simulating", 0, instances)
-    activity = run_program(
-        mapped.program,
-        engine,
-        lambda done, total: report("simulating", done, total),
-        fold_lock_step=fold_lock_step,
-        merge_beats=merge_beats,
-    )
+    key = ""
+    if memory is not None and timeline is None:
+        key = _key(arch, trace, batch, chips, replicate, placement or AS_USUAL, engine)
+    known = memory.get(key) if memory else None
+    if known is None:
+        report("mapping", 0, 0)
+        mapped = map_trace(
+            arch,
+            trace,
+            batch=batch,
+            chips=chips,
+            replicate=replicate,
+            placement=placement or AS_USUAL,
+        )
+        _check_memory(int(mapped.program.flow_instances.sum()), batch)
+        report("simulating", 0, int(mapped.program.flow_instances.sum()))
+    if known is not None:
+        mapped, activity = known
+    elif timeline is None:
+        activity = run_program(
+            mapped.program,
+            engine,
+            lambda done, total: report("simulating", done, total),
+            fold_lock_step=fold_lock_step,
+            merge_beats=merge_beats,
+            max_plus=max_plus,
+            steady_state=steady_state,
+        )
+    else:
+        from archsim.timeline.record import record
+        from archsim.timeline.write import write_timeline
+        from archsim.values import layer_values
+
+        recorded, activity = record(
+            arch,
+            mapped,
+            layer_values(trace, arch, measured=statistics),
+            name=f"{trace.name} on {arch.name}, batch {batch}",
+            limit=timeline_limit,
+            engine=engine,
+            progress=lambda done, total: report("simulating", done, total),
+        )
+        write_timeline(timeline, recorded)
+    if memory is not None and key:
+        memory[key] = mapped, activity
     report("costing", 0, 0)
-    return _result(arch, trace, mapped, activity, batch, replicate, (arch_path, trace_path), begun)
+    options = {"batch": batch, "replicate": replicate, "statistics": statistics}
+    paths = (arch_path, trace_path)
+    return _result(arch, trace, mapped, activity, options, paths, begun, details)
+
+
+def _key(arch: Architecture, trace: Trace, *options: object) -> str:
+    """What the Program of a run and its name for the engine depend on."""
+    from archsim.arch.structure import structure_hash
+
+    return " ".join([structure_hash(arch), content_hash(trace), *map(repr, options)])
 
 
 def _check_memory(instances: int, batch: int) -> None:
@@ -109,18 +168,22 @@ def _result(
     trace: Trace,
     mapped: Mapped,
     activity: Activity,
-    batch: int,
-    replicate: bool,
+    options: dict[str, Any],
     paths: tuple[str, str],
     begun: float,
+    details: bool,
 ) -> Result:
     import archsim
     from archsim.arch.totals import chip_total, peak_tops
     from archsim.costing import cost
+    from archsim.details import NO_DETAILS, run_details
     from archsim.result import Inputs, Result
+    from archsim.values import layer_values
 
     seconds = activity.makespan * mapped.tick
-    energy = cost(arch, mapped.actions, activity.counts, seconds, mapped.chips)
+    batch, measured = options["batch"], options["statistics"]
+    values = layer_values(trace, arch, measured=measured)
+    energy = cost(arch, mapped.actions, activity.counts, seconds, mapped.chips, values)
     finishes = _inference_finishes(mapped, activity, batch)
     kinds: dict[str, float] = {}
     parts: dict[str, dict[str, float]] = {}
@@ -129,11 +192,13 @@ def _result(
         title = type(components[path][0]).title
         kinds[title] = kinds.get(title, 0.0) + joules / batch
         parts.setdefault(path, {})[kind] = joules / batch
-    layers = _layers(trace, mapped, activity, energy.by_layer, batch)
-    macs = batch * sum(info.macs * info.positions for info in mapped.operations)
+    macs = batch * sum(info.macs for info in mapped.operations)
     arrays = [r for info in mapped.operations for r in info.arrays]
     weight_bits, input_bits = mapped.precision
     tops = 2e-12 * macs / seconds
+    found = NO_DETAILS
+    if details:
+        found = run_details(arch, trace, mapped, activity, options, values, energy)
     return Result(
         inputs=Inputs(
             arch=paths[0],
@@ -142,9 +207,8 @@ def _result(
             trace=paths[1],
             trace_name=trace.name,
             trace_sha256=content_hash(trace),
-            batch=batch,
             chips=mapped.chips,
-            replicate=replicate,
+            **options,
             archsim=archsim.__version__,
         ),
         engine=activity.engine,
@@ -173,12 +237,11 @@ def _result(
         arrays_total=mapped.arrays_total,
         chips=mapped.chips,
         utilisation=float(activity.busy[arrays].sum() / activity.makespan / mapped.arrays_total),
-        layers=layers,
         energy_parts_j=parts,
         services=mapped.program.services(),
         events=activity.events,
         digest=activity.digest(),
-        value_statistics="not used: energies per action are averages of the architecture",
+        **found,
         wall_s=time.perf_counter() - begun,
     )
 
@@ -190,64 +253,3 @@ def _inference_finishes(mapped: Mapped, activity: Activity, batch: int) -> list[
         by_inference = activity.finish[info.flows[1]].reshape(batch, info.positions).max(axis=1)
         ends = [max(a, int(b)) for a, b in zip(ends, by_inference, strict=True)]
     return ends
-
-
-def _layers(
-    trace: Trace, mapped: Mapped, activity: Activity, energy: dict[str, float], batch: int
-) -> list[LayerResult]:
-    from archsim.result import LayerResult
-    from archsim.waiting import waits
-
-    ops = {layer.name: layer.op for layer in trace.layers}
-    stage_busy = mapped.program.stage_busy()
-    rows = []
-    for info, waited in zip(mapped.operations, waits(mapped, activity), strict=True):
-        compute, results = info.flows
-        shared = {
-            "positions": info.positions,
-            "replicas": info.lanes,
-            "tiles": info.tiles,
-            "start_s": float(activity.first_start[compute]) * mapped.tick,
-            "finish_s": float(activity.finish[results].max()) * mapped.tick,
-        }
-        rows.append(
-            LayerResult(
-                name=info.layers[0],
-                op=ops.get(info.layers[0], "input"),
-                runs_on=info.part.rsplit(".", 1)[-1] or "host",
-                arrays=len(info.arrays),
-                macs=info.macs * info.positions,
-                utilisation=_utilisation(mapped, stage_busy, activity.makespan, info),
-                energy_j=energy.get(info.layers[0], 0.0) / batch,
-                waited_for=waited,
-                **shared,
-            )
-        )
-        rows += [
-            LayerResult(
-                name=name,
-                op=ops[name],
-                runs_on=f"after {info.layers[0]}",
-                arrays=0,
-                macs=0,
-                utilisation=0.0,
-                energy_j=energy.get(name, 0.0) / batch,
-                waited_for="-",
-                **shared,
-            )
-            for name in info.layers[1:]
-        ]
-    return rows
-
-
-def _utilisation(mapped: Mapped, stage_busy: Ints, makespan: int, info: OperationInfo) -> float:
-    """Share of the run that an operation keeps the components it computes on busy."""
-    import numpy as np
-
-    stages = mapped.program.stages_of(info.flows[0])
-    resources = mapped.program.stage_resource[stages]
-    own = np.array([mapped.resource_part[r] == info.part for r in resources.tolist()], bool)
-    if not own.any():
-        return 0.0
-    busy = stage_busy[stages][own].sum()
-    return float(busy / (len(np.unique(resources[own])) * makespan))

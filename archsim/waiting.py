@@ -19,9 +19,7 @@ def waits(mapped: Mapped, activity: Activity) -> list[str]:
     time from its first ready instance to its last finish.
     """
     program = mapped.program
-    names = {
-        flow: info.layers[0] for info in mapped.operations for flow in dict.fromkeys(info.flows)
-    }
+    names = flow_operation(mapped)
     found = []
     for info in mapped.operations:
         compute, results = info.flows
@@ -30,14 +28,14 @@ def waits(mapped: Mapped, activity: Activity) -> list[str]:
         gaps = np.diff(ready, prepend=ready[0])
         causes: Counter[str] = Counter()
         for edge in np.unique(edges[edges >= 0]):
-            causes[_edge_text(mapped, int(edge), names)] += int(gaps[edges == edge].sum())
+            causes[edge_text(mapped, int(edge), names)] += int(gaps[edges == edge].sum())
         for flow in dict.fromkeys(info.flows):
             begun = ready if flow == compute else admission(program, activity.finish, flow)[0]
             in_flight = max(int((activity.finish[flow] - begun).sum()) / max(span, 1), 1.0)
             queued: Counter[str] = Counter()
             stages = program.stages_of(flow)
             for stage in stages.start + np.flatnonzero(activity.wait[stages] > 0):
-                part = mapped.resource_part[int(program.stage_resource[stage])]
+                part = mapped.part(int(program.stage_resource[stage]))
                 lost = int(activity.wait[stage]) / int(program.stage_beats[stage]) / in_flight
                 queued[part] = max(queued[part], round(lost))
             causes.update({f"busy {part.rsplit('.', 1)[-1]}": t for part, t in queued.items()})
@@ -50,7 +48,17 @@ def waits(mapped: Mapped, activity: Activity) -> list[str]:
     return found
 
 
-def _edge_text(mapped: Mapped, edge: int, names: dict[int, str]) -> str:
+def flow_operation(mapped: Mapped) -> dict[int, str]:
+    """The operation, by its first layer's name, that each flow belongs to.
+
+    Flows of no operation, those that a task switch adds, go by their own name.
+    """
+    own = dict(enumerate(mapped.program.flow_names))
+    return own | {flow: info.layers[0] for info in mapped.operations for flow in info.flows}
+
+
+def edge_text(mapped: Mapped, edge: int, names: dict[int, str]) -> str:
+    """What an instance waits for at an edge; names: the operation of each flow."""
     program = mapped.program
     name = program.edge_names[edge]
     parent = names[int(program.edge_parent[edge])]
@@ -58,4 +66,5 @@ def _edge_text(mapped: Mapped, edge: int, names: dict[int, str]) -> str:
         return f"input from {parent}"
     if name.startswith("buffer"):
         return f"space before {parent}"
-    return f"own {name}"
+    own = parent == names[int(program.edge_child[edge])]
+    return f"own {name}" if own else f"{name} of {parent}"

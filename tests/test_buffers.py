@@ -117,7 +117,7 @@ class Grower:
                 st.sampled_from([n for n, s in self.shapes.items() if s[2] == depth])
             )
             n = self.shapes[partner][0] * self.shapes[partner][1]
-            causal = self.draw(st.booleans())
+            causal = height * width <= n and self.draw(st.booleans())
             record = {"inputs": [name, partner], "k": depth, "n": n, "causal": causal}
             self.add((height, width, n), op="matmul", transposed=True, **record)
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from test_teaching import ROOT, small_chip
 
 from archsim.arch.load import load_arch
-from archsim.arch.pe import Roles, roles
+from archsim.arch.pe import AnalogRoles, roles
 from archsim.components.base import ceil_div
 from archsim.components.registry import any_component
 
@@ -140,8 +140,10 @@ def test_pieces(amount: int, size: int) -> None:
     assert (pieces - 1) * size < amount <= pieces * size
 
 
-def isaac_pe() -> Roles:
-    return roles(load_arch(ROOT / "arch_configs" / "isaac.yaml").chip.tile.pe)
+def isaac_pe() -> AnalogRoles:
+    pe = roles(load_arch(ROOT / "arch_configs" / "isaac.yaml").chip.tile.pe)
+    assert isinstance(pe, AnalogRoles)
+    return pe
 
 
 def test_isaac_beat() -> None:

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_mapping import cnn, transformer
 from test_teaching import CHIP, MESH, ROOT, WORKLOAD, conv, layers, linear, small_chip
+from values_of import stats_of
 
 from archsim.arch.load import load_arch
 from archsim.arch.model import Architecture
@@ -19,6 +20,7 @@ from archsim.result import Result
 from archsim.simulation import simulate
 from archsim.trace.load import load_trace
 from archsim.trace.model import Trace
+from archsim.values import layer_values
 
 ISAAC_VPU = ROOT / "arch_configs" / "isaac_vpu.yaml"
 PE = "chip.tile.pe"
@@ -105,7 +107,8 @@ def test_batch_is_linear_on_a_mesh_too(model: Any) -> None:
 def amounts(arch: Architecture, trace: Trace, batch: int) -> dict[str, float]:
     """Array, DAC, sample-and-hold, ADC and shift-and-add actions of a run."""
     mapped = map_trace(arch, trace, batch=batch, chips=None)
-    energy = cost(arch, mapped.actions, mapped.program.action_counts(), 1.0, mapped.chips)
+    counts = mapped.program.action_counts()
+    energy = cost(arch, mapped.actions, counts, 1.0, mapped.chips, layer_values(trace, arch))
     return {
         action: round(amount, 6)
         for (path, action), amount in energy.amounts.items()
@@ -209,6 +212,54 @@ def test_differential_cells_cost_twice_the_columns() -> None:
     assert both["conversion"] == 2 * offset["conversion"]
     assert both["cell_read"] == 2 * offset["cell_read"]
     assert both["pulse"] == 2 * offset["pulse"]  # one output to an array now, so two arrays
+
+
+@pytest.mark.parametrize("chips", [1, 2])
+def test_values_change_the_analog_parts_alone(chips: int) -> None:
+    """The trained trace against random codes: same times and counts, other DAC and cell energy."""
+    arch, trace = load_arch(ISAAC_VPU), load_trace(ROOT / "traces" / "ppocr_v4_cls.trace.json")
+    trained, random = (simulate(arch, trace, chips=chips, statistics=on) for on in (True, False))
+    assert trained.digest == random.digest
+    assert (trained.inputs.statistics, random.inputs.statistics) == (True, False)
+    differing = {
+        path
+        for path, kinds in trained.energy_parts_j.items()
+        if kinds["dynamic"] != random.energy_parts_j[path]["dynamic"]
+    }
+    assert differing == {f"{PE}.array", f"{PE}.dac"}
+    assert random.energy_j == random.energy_random_values_j == trained.energy_random_values_j
+    assert trained.energy_static_j == random.energy_static_j
+    assert "not used" in random.value_statistics
+    change = 100 * (dynamic(trained) / dynamic(random) - 1)
+    assert f"used for {len(trained.value_factors)} layers" in trained.value_statistics
+    assert f"{change:+.1f} %" in trained.value_statistics
+
+
+def test_factors_in_the_result_are_those_of_the_energy() -> None:
+    """Counts of the mapping times energy per action times the factor that the result states."""
+    arch, trace = load_arch(ISAAC_VPU), load_trace(ROOT / "traces" / "ppocr_v4_cls.trace.json")
+    result = simulate(arch, trace)
+    mapped = map_trace(arch, trace)
+    counts = mapped.program.action_counts()
+    joules: dict[str, float] = dict.fromkeys(result.energy_parts_j, 0.0)
+    for action, count in zip(mapped.actions.actions, counts.tolist(), strict=True):
+        for path, name, amount in action.bill:
+            energy = count * amount * arch.parts()[path][0].energies()[name]
+            stated = result.value_factors.get(action.layer)
+            joules[path] += energy * (stated.factors.get(f"{path}.{name}", 1.0) if stated else 1.0)
+    for path, kinds in result.energy_parts_j.items():
+        assert kinds["dynamic"] == pytest.approx(joules[path])
+
+
+def test_layers_without_statistics_are_named() -> None:
+    first, second = linear(4, 4), linear(4, 4)
+    first["input_stats"] = stats_of([0, 1], 2)
+    result = simulate(small_chip(), layers([3, 4], first, second))
+    assert "inputs of l1" in result.value_statistics
+    assert "weights of l0, l1" in result.value_statistics
+    assert result.value_factors["l0"].inputs and not result.value_factors["l1"].inputs
+    digital = layers([3, 4], {"op": "activation", "function": "relu"})
+    assert "do not apply" in simulate(small_chip(MESH), digital).value_statistics
 
 
 def test_replicas_do_not_change_the_work() -> None:

@@ -1,12 +1,14 @@
-"""A PE's components by the role they play in a matrix-vector product, and the time of one beat."""
+"""A PE's components by the role they play in a matrix-vector product, and the time it takes."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from archsim.arch.model import PE, C
 from archsim.components.adc import ADC
 from archsim.components.base import ceil_div
+from archsim.components.bit_serial_macro import BitSerialMacro
 from archsim.components.crossbar import Crossbar
 from archsim.components.dac import DAC
 from archsim.components.register import Register
@@ -19,8 +21,8 @@ class IncompletePE(ValueError):
 
 
 @dataclass(frozen=True)
-class Roles:
-    """The parts of a PE; `names` gives each part's name in the YAML, by role."""
+class AnalogRoles:
+    """The parts of a PE of crossbars; `names` gives each part's name in the YAML, by role."""
 
     array: Crossbar
     dac: DAC
@@ -30,6 +32,11 @@ class Roles:
     input_register: Register
     output_register: Register
     names: dict[str, str]
+
+    @property
+    def planes(self) -> int:
+        """Arrays' worth of weights that the PE holds."""
+        return self.array.count
 
     @property
     def arrays_per_adc(self) -> int:
@@ -50,32 +57,98 @@ class Roles:
         """Weights side by side in one row of an array."""
         return self.array.columns // self.array.columns_per_weight(weight_bits)
 
+    def converted(self, columns: int, kept: float) -> int:
+        """Columns of an array that are digitised when a mask keeps a share of them."""
+        return max(math.ceil(columns * kept), 1)
+
     def input_beats(self, input_bits: int) -> int:
         """Reads that one input vector takes, DAC resolution by DAC resolution."""
         return ceil_div(input_bits, self.dac.resolution)
 
+    def vector_seconds(self, columns: int, input_bits: int, held: int = 1) -> float:
+        """From one vector to the next; arrays work side by side, however many are `held`."""
+        return self.input_beats(input_bits) * self.beat_seconds(columns)
+
+
+@dataclass(frozen=True)
+class MacroRoles:
+    """The parts of a PE of digital bit-serial macros, with the interface of AnalogRoles."""
+
+    array: BitSerialMacro
+    input_register: Register
+    output_register: Register
+    names: dict[str, str]
+
+    @property
+    def planes(self) -> int:
+        """Arrays' worth of weights that the PE holds: every plane of every macro."""
+        return self.array.count * self.array.depth
+
+    def outputs_per_array(self, weight_bits: int) -> int:
+        """Weights side by side in one row of a plane."""
+        return self.array.columns // self.array.columns_per_weight(weight_bits)
+
+    def converted(self, columns: int, kept: float) -> int:
+        """Columns that are summed when a mask keeps a share of them."""
+        return max(math.ceil(columns * kept), 1)
+
+    def input_beats(self, input_bits: int) -> int:
+        """Bits that are streamed of one input vector."""
+        return self.array.streamed_bits(input_bits)
+
+    def beat_seconds(self, columns: int) -> float:
+        """One streamed bit, whatever the number of columns."""
+        return self.array.cycles_per_bit / self.array.clock
+
+    def vector_seconds(self, columns: int, input_bits: int, held: int = 1) -> float:
+        """From one vector to the next when the PE holds `held` planes: those of a macro in turn."""
+        return self.array.vector_seconds(input_bits) * min(held, self.array.depth)
+
+
+Roles = AnalogRoles | MacroRoles
+
 
 def roles(pe: PE) -> Roles:
     """Find the parts of a PE by kind; IncompletePE if one is missing or counts do not fit."""
+    macro, crossbar = pe.find(BitSerialMacro), pe.find(Crossbar)
+    if macro is not None and crossbar is not None:
+        raise IncompletePE(
+            f"the PE has a crossbar ('{crossbar[0]}') and a bit-serial macro ('{macro[0]}'), "
+            "needs one of them"
+        )
+    return _analog(pe) if macro is None else _digital(pe, *macro)
+
+
+def _need(pe: PE, names: dict[str, str], role: str, kind: type[C], **fields: str) -> C:
+    found = pe.find(kind, **fields)
+    if found is None:
+        extra = "".join(f", {k}: {v}" for k, v in fields.items())
+        word = kind.model_fields["kind"].annotation.__args__[0]  # type: ignore[union-attr]
+        raise IncompletePE(f"the PE needs a component of kind: {word}{extra}")
+    names[role], part = found
+    return part
+
+
+def _digital(pe: PE, name: str, macro: BitSerialMacro) -> MacroRoles:
+    names = {"array": name}
+    return MacroRoles(
+        array=macro,
+        input_register=_need(pe, names, "input_register", Register, side="input"),
+        output_register=_need(pe, names, "output_register", Register, side="output"),
+        names=names,
+    )
+
+
+def _analog(pe: PE) -> AnalogRoles:
     names: dict[str, str] = {}
-
-    def need(role: str, kind: type[C], **fields: str) -> C:
-        found = pe.find(kind, **fields)
-        if found is None:
-            extra = "".join(f", {k}: {v}" for k, v in fields.items())
-            word = kind.model_fields["kind"].annotation.__args__[0]  # type: ignore[union-attr]
-            raise IncompletePE(f"the PE needs a component of kind: {word}{extra}")
-        names[role], part = found
-        return part
-
-    parts = Roles(
-        array=need("array", Crossbar),
-        dac=need("dac", DAC),
-        sample_hold=need("sample_hold", SampleHold),
-        adc=need("adc", ADC),
-        shift_add=need("shift_add", ShiftAdd),
-        input_register=need("input_register", Register, side="input"),
-        output_register=need("output_register", Register, side="output"),
+    parts = AnalogRoles(
+        array=_need(pe, names, "array", Crossbar),
+        dac=_need(pe, names, "dac", DAC),
+        sample_hold=_need(pe, names, "sample_hold", SampleHold),
+        adc=_need(pe, names, "adc", ADC),
+        shift_add=_need(pe, names, "shift_add", ShiftAdd),
+        input_register=_need(pe, names, "input_register", Register, side="input"),
+        output_register=_need(pe, names, "output_register", Register, side="output"),
         names=names,
     )
     arrays = parts.array.count
@@ -91,11 +164,11 @@ def roles(pe: PE) -> Roles:
 
 
 def peak_ops_per_second(chip_arrays: int, pe: Roles, weight_bits: int, input_bits: int) -> float:
-    """Operations per second with every cell of every array in use; one MAC is two operations.
+    """Operations per second with every cell that can compute in use; one MAC is two operations.
 
-    arrays x rows x outputs x 2 / (input beats x beat time); ISAAC section VIII.
+    arrays x rows x outputs x 2 / time of a vector; ISAAC section VIII. Of a macro's planes one
+    computes at a time.
     """
     outputs = pe.outputs_per_array(weight_bits)
     columns = outputs * pe.array.columns_per_weight(weight_bits)
-    seconds = pe.input_beats(input_bits) * pe.beat_seconds(columns)
-    return chip_arrays * pe.array.rows * outputs * 2 / seconds
+    return chip_arrays * pe.array.rows * outputs * 2 / pe.vector_seconds(columns, input_bits)

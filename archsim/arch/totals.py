@@ -54,7 +54,7 @@ def chip_total(arch: Architecture) -> Total:
 
 
 def arrays_per_chip(arch: Architecture) -> int:
-    """Crossbar arrays in one chip."""
+    """Crossbar arrays, or bit-serial macros, in one chip."""
     tile = arch.chip.tile
     return tile.count * tile.pe.count * roles(tile.pe).array.count
 

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archsim.components.base import Component, Work
+from archsim.components.values import Values
 from archsim.units import POSITIVE, Bits, SampleRate
 
 
@@ -18,6 +19,7 @@ class ADC(Component):
     rate: Annotated[SampleRate, POSITIVE, Field(description="conversions per second")]
 
     title: ClassVar[str] = "ADCs"
+    costing_only = Component.costing_only | {"resolution"}
 
     def convert(self, columns: int) -> Work:
         """Digitise `columns` bitlines one after another."""
@@ -26,6 +28,10 @@ class ADC(Component):
     def energies(self) -> dict[str, float]:
         """`conversion`: one sample."""
         return {"conversion": self.dynamic_power / self.rate}
+
+    def value_factor(self, action: str, values: Values) -> float:
+        """`conversion`: the same whatever the sample, and nothing for those that are skipped."""
+        return values.live if action == "conversion" else 1.0
 
     def periods(self) -> list[float]:
         return [1 / self.rate]

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from archsim.components.values import Values
 from archsim.schema import Model
 from archsim.units import Area, Count, Power
 
@@ -53,6 +54,8 @@ class Component(Model):
     ] = {}
 
     title: ClassVar[str] = ""  # plural heading in breakdowns
+    costing_only: ClassVar[frozenset[str]] = frozenset({"static_share", "source", "sources"})
+    """Fields besides energies, powers and areas that no Program depends on."""
 
     @property
     def dynamic_power(self) -> float:
@@ -67,6 +70,10 @@ class Component(Model):
     def energies(self) -> dict[str, float]:
         """Joules per action."""
         return {}
+
+    def value_factor(self, action: str, values: Values) -> float:
+        """What the energy of an action is multiplied by for a layer with these values."""
+        return 1.0
 
     def periods(self) -> list[float]:
         """Seconds of every clock or pulse that service times are multiples of."""

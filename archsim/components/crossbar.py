@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from archsim.components.base import Component, ceil_div
-from archsim.units import POSITIVE, Bits, Duration, Shape2D
+from archsim.components.values import Values
+from archsim.units import POSITIVE, Bits, Conductance, Duration, Shape2D, Voltage
 
 
 class Crossbar(Component):
@@ -16,6 +17,11 @@ class Crossbar(Component):
     A weight of w bits takes ceil(w / bits_per_cell) neighbouring columns, twice that with
     differential encoding (positive and negative part); offset encoding stores weight + bias and
     subtracts the bias digitally (ISAAC section V).
+
+    The energy of a read is that of its cells, V^2 G t each, if read_voltage and on_conductance are
+    given (`power` then counts only through its static share). Otherwise it is the array's power
+    over its cells, understood as the average over uniform random inputs and weights in cells whose
+    conductance grows from zero with their level.
     """
 
     kind: Literal["crossbar"]
@@ -23,8 +29,32 @@ class Crossbar(Component):
     bits_per_cell: Bits
     encoding: Literal["offset", "differential"] = "offset"
     read_time: Annotated[Duration, POSITIVE, Field(description="one read of all columns")]
+    read_voltage: Annotated[
+        Voltage, Field(description="over a cell at full scale of the DAC; 0: not stated")
+    ] = 0.0
+    read_pulse: Annotated[
+        Duration, Field(description="time the voltage is there; read_time unless given")
+    ] = 0.0
+    on_conductance: Annotated[
+        Conductance, Field(description="of a cell at its highest level; 0: not stated")
+    ] = 0.0
+    off_conductance: Annotated[
+        Conductance, Field(description="of a cell at level 0, and of one without a weight")
+    ] = 0.0
 
     title: ClassVar[str] = "crossbars"
+    costing_only = Component.costing_only | {"read_pulse"}
+
+    @model_validator(mode="after")
+    def _cell(self) -> Self:
+        if (self.read_voltage > 0) != (self.on_conductance > 0):
+            raise ValueError("read_voltage and on_conductance are given together or not at all")
+        if self.off_conductance > self.on_conductance:
+            raise ValueError(
+                f"off_conductance ({self.off_conductance:g} S) is above on_conductance "
+                f"({self.on_conductance:g} S): level 0 conducts least"
+            )
+        return self
 
     @property
     def rows(self) -> int:
@@ -39,9 +69,33 @@ class Crossbar(Component):
         slices = ceil_div(weight_bits, self.bits_per_cell)
         return slices * (2 if self.encoding == "differential" else 1)
 
+    def mean_conductance(self, values: Values) -> float | None:
+        """Siemens of a cell in use, averaged over a layer; None without conductances."""
+        if not self.on_conductance:
+            return None
+        span = self.on_conductance - self.off_conductance
+        return self.off_conductance + values.filled * values.level * span
+
     def energies(self) -> dict[str, float]:
-        """`cell_read`: one cell during one read; the array's power over its cells."""
+        """`cell_read`: one cell during one read.
+
+        With conductances that of a cell at its highest level on a row at full scale, else the
+        array's power over its cells.
+        """
+        if self.on_conductance:
+            pulse = self.read_pulse or self.read_time
+            return {"cell_read": self.read_voltage**2 * self.on_conductance * pulse}
         return {"cell_read": self.dynamic_power * self.read_time / (self.rows * self.columns)}
+
+    def value_factor(self, action: str, values: Values) -> float:
+        """`cell_read`: mean conductance times wordline drive, over what `energies` is for."""
+        if action != "cell_read":
+            return 1.0
+        conductance = self.mean_conductance(values)
+        if conductance is not None:
+            return values.drive * conductance / self.on_conductance
+        usual = values.usual_drive * values.usual_level
+        return values.drive * values.filled * values.level / usual
 
     def periods(self) -> list[float]:
         return [self.read_time]

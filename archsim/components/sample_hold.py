@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 from archsim.components.base import Component
+from archsim.components.values import Values
 from archsim.units import POSITIVE, Duration
 
 
@@ -19,6 +20,10 @@ class SampleHold(Component):
     def energies(self) -> dict[str, float]:
         """`sample`: one bitline sampled and held for one read."""
         return {"sample": self.dynamic_power * self.sample_time}
+
+    def value_factor(self, action: str, values: Values) -> float:
+        """`sample`: a bitline of a skipped read is not sampled."""
+        return values.live if action == "sample" else 1.0
 
     def periods(self) -> list[float]:
         return [self.sample_time]

@@ -10,7 +10,7 @@ from archsim.components.buffer import Buffer
 from archsim.components.mesh_router import MeshRouter
 from archsim.components.offchip_link import OffchipLink
 from archsim.mapping.graph import Operation
-from archsim.mapping.needs import Need, shard_count
+from archsim.mapping.needs import Need, shard_count, unit_memory
 
 ROUNDING = 1e-9
 
@@ -86,10 +86,13 @@ def set_parallelism(
         operation = need.operation
         if need.weights is not None:
             wanted = copies(operation.positions * need.seconds, interval)
-            need.lanes = min(wanted, operation.positions)
+            need.lanes = 1 if operation.recurrent else min(wanted, operation.positions)
             need.shards = 1
         elif not operation.off_chip:
-            need.leader = _leader(need, needs)
+            bits = need.input_bits * sum(
+                least[operation.index, f.which] * ops[f.producer].channels for f in operation.feeds
+            )
+            need.leader = _leader(need, needs, ceil_div(2 * bits, room))
             groups.setdefault(need.leader, []).append(need)
     for leader, members in groups.items():
         most = needs[leader].most_shards
@@ -100,21 +103,28 @@ def set_parallelism(
             for f in n.operation.feeds
         )
         wanted = copies(seconds, interval)
-        shards = shard_count(most, max(wanted, ceil_div(2 * whole, room)))
+        held = max((ceil_div(n.memory_bits, unit_memory(n)) for n in members), default=0)
+        shards = shard_count(most, max(wanted, ceil_div(2 * whole, room), held))
         lanes = min(ceil_div(wanted, shards), max(tiles // shards, 1))
         for need in members:
             need.shards = shards
             need.lanes = min(lanes, need.operation.positions)
 
 
-def _leader(need: Need, needs: list[Need]) -> int:
-    """The operation whose tiles this digital one shares: its producer's, if the cuts line up."""
+def _leader(need: Need, needs: list[Need], tiles: int) -> int:
+    """The operation whose tiles this digital one shares: its producer's, if the cuts line up.
+
+    tiles: at least so many are needed for its buffers.
+    """
     operation = need.operation
     feed = operation.feeds[0]
     producer = needs[feed.producer]
+    if need.memory_bits:
+        return operation.index
     if producer.leader >= 0 and feed.one_to_one:
         leader = needs[producer.leader]
         same = leader.operation.positions == operation.positions
+        same &= tiles <= max(leader.most_shards, 1) or need.most_shards == leader.most_shards
         if same and need.most_shards % leader.most_shards == 0:
             return producer.leader
     return operation.index

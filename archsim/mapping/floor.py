@@ -52,6 +52,11 @@ class Floor:
         self.used_pes = [0] * self.tiles
         self.free_bits = [self.bits_per_tile] * self.tiles
         self.load: dict[str, list[float]] = {}
+        self.memory = {  # free bits of weights in units that hold some, by name and tile
+            name: [int(getattr(part, "capacity", 0)) * part.count] * self.tiles
+            for name, part in tile.parts.items()
+            if "weight_mac" in getattr(part, "primitives", ())
+        }
         self.cursor = 0
 
     def place_array_lanes(self, lanes: int, pes: list[int], bits: int, name: str) -> list[Lane]:
@@ -113,29 +118,45 @@ class Floor:
         return True
 
     def place_unit_lanes(
-        self, lanes: int, shards: int, bits: int, unit: str, load: float, near: int, name: str
+        self,
+        lanes: int,
+        shards: int,
+        bits: int,
+        unit: str,
+        load: float,
+        near: int,
+        name: str,
+        weights: int = 0,
     ) -> list[Lane]:
         """Give each of lanes x shards a unit on a tile of its own, the nearest with room.
 
-        load: share of the unit's time that each takes; bits: buffer space each needs.
+        load: share of the unit's time that each takes; bits: buffer space each needs; weights:
+        bits of weights that the unit itself must hold.
         """
         if bits > self.bits_per_tile:
             raise self._no_buffer(name, bits)
         loads = self.load.setdefault(unit, [0.0] * self.tiles)
         order = sorted(range(self.tiles), key=lambda t: (abs(t - near), t))
-        roomy = [t for t in order if self.free_bits[t] >= bits]
+        memory = self.memory.get(unit) if weights else None
+        roomy = [
+            t
+            for t in order
+            if self.free_bits[t] >= bits and (memory is None or memory[t] >= weights)
+        ]
         wanted = lanes * shards
         if len(roomy) < wanted:
-            raise NoRoom(
-                f"{name} needs {wanted} tiles with {bits // 8192 + 1} KB of free buffer each, "
-                f"{len(roomy)} have it"
-            )
+            room = f"{bits // 8192 + 1} KB of free buffer"
+            if weights:
+                room += f" and {ceil_div(weights, 8192)} KB free in the {unit}"
+            raise NoRoom(f"{name} needs {wanted} tiles with {room} each, {len(roomy)} have it")
         idle = [t for t in roomy if loads[t] + load <= 1]
         if len(idle) < wanted:  # share units that are busy already, the least loaded first
             rest = sorted(set(roomy) - set(idle), key=lambda t: (loads[t], abs(t - near), t))
             idle += rest
         chosen = idle[:wanted]
         for tile in chosen:
+            if memory is not None:
+                memory[tile] -= weights
             self.free_bits[tile] -= bits
             loads[tile] += load
         return [

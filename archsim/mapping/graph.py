@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -36,7 +37,9 @@ class Feed:
 class Operation:
     """Layers that run as one flow: a layer and the activations fused behind it.
 
-    `layer` is None for an input of the model, which comes from outside the chip.
+    `layer` is None for an input of the model, which comes from outside the chip. `stored` is the
+    operation whose results a stored tensor keeps; memory outside the chip gives no back-pressure,
+    so it is no feed.
     """
 
     index: int
@@ -46,6 +49,7 @@ class Operation:
     shape: TensorShape
     feeds: list[Feed] = field(default_factory=list)
     consumers: list[int] = field(default_factory=list)
+    stored: int | None = None
 
     @property
     def positions(self) -> int:
@@ -56,20 +60,22 @@ class Operation:
         return channels(self.shape)
 
     @property
-    def stationary(self) -> bool:
-        """True if its weights stay in arrays."""
-        return isinstance(self.layer, op.Conv2d | op.Linear)
+    def recurrent(self) -> bool:
+        """True if each position also needs the operation's own result of the one before."""
+        return isinstance(self.layer, op.Recurrent)
 
     @property
     def off_chip(self) -> bool:
-        """True if it runs outside the chip: an input, or a table look-up in DRAM."""
-        return self.layer is None or isinstance(self.layer, op.Embedding)
+        """True if it comes from outside the chip: an input, rows of a table, a stored tensor."""
+        return self.layer is None or isinstance(self.layer, op.Embedding | op.Stored)
 
 
-def operations(trace: Trace) -> list[Operation]:
+def operations(trace: Trace, groups: Mapping[str, int] | None = None) -> list[Operation]:
     """Operations in topological order; an activation joins the producer it alone consumes.
 
-    Inputs that feed only embeddings stay with the host and are left out.
+    Inputs that feed only embeddings stay with the host and are left out. groups: by layer name,
+    positions that a layer takes together; it then has one position, with the channels of all, per
+    group.
     """
     users: dict[str, int] = {}
     for layer in trace.layers:
@@ -106,6 +112,11 @@ def operations(trace: Trace) -> list[Operation]:
         for which, name in enumerate(layer.inputs):
             if name not in where:
                 continue  # token ids: the host looks the rows up
+            if isinstance(layer, op.Stored):
+                operation.stored = where[name]
+                if not found[where[name]].off_chip:
+                    found[where[name]].consumers.append(HOST)
+                continue
             feed = Feed(where[name], which, layer.reach(which, inputs, shape))
             operation.feeds.append(feed)
             found[where[name]].consumers.append(operation.index)
@@ -114,4 +125,22 @@ def operations(trace: Trace) -> list[Operation]:
     for operation in found:
         if not operation.consumers:
             operation.consumers.append(HOST)
+        group = (groups or {}).get(operation.name, 1)
+        if group > 1:
+            _take_together(operation, group, found)
     return found
+
+
+def _take_together(operation: Operation, group: int, ops: list[Operation]) -> None:
+    """Let an operation work on groups of positions; the last group may be padded."""
+    starts = np.arange(0, operation.positions, group)
+    ends = np.minimum(starts + group, operation.positions) - 1
+    for index, feed in enumerate(operation.feeds):
+        reach = Reach(first=feed.reach.first[starts], last=feed.reach.last[ends])
+        operation.feeds[index] = replace(feed, reach=reach)
+    operation.shape = (len(starts), group * operation.channels)
+    for consumer in operation.consumers:
+        for index, feed in enumerate(ops[consumer].feeds if consumer != HOST else []):
+            if feed.producer == operation.index:
+                reach = Reach(first=feed.reach.first // group, last=feed.reach.last // group)
+                ops[consumer].feeds[index] = replace(feed, reach=reach)

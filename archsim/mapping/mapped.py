@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from archsim.mapping.actions import ActionTable
+from archsim.mapping.written import Written
 from archsim.program import Program
 
 
@@ -14,7 +16,7 @@ class OperationInfo:
 
     layers: the layer and the activations fused behind it; part: path of the component that
     computes; flows: ids of the computing flow and of the one that delivers its results; macs: of
-    one position; arrays: resource ids.
+    one inference; arrays: resource ids.
     """
 
     layers: tuple[str, ...]
@@ -29,14 +31,28 @@ class OperationInfo:
 
 @dataclass(frozen=True)
 class Mapped:
-    """A Program with what its ids mean; interval: seconds per inference that was aimed at."""
+    """A Program with what its ids mean.
+
+    resource_places: component path and place (tile, PE ...) of each resource; interval: seconds
+    per inference that was aimed at.
+    """
 
     program: Program
     tick: float
     actions: ActionTable
     operations: list[OperationInfo]
-    resource_part: list[str]
+    resource_places: list[tuple[object, ...]]
     chips: int
     arrays_total: int
     interval: float
     precision: tuple[int, int]  # weight and input bits of the trace
+    written: Written  # by a task switch, if there is one
+
+    @cached_property
+    def resource_part(self) -> list[str]:
+        """Component path of each resource."""
+        return [str(place[0]) for place in self.resource_places]
+
+    def part(self, resource: int) -> str:
+        """Path of the component that a resource is an instance of."""
+        return str(self.resource_places[resource][0])

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 from archsim.arch.model import Architecture
 from archsim.arch.pe import Roles, roles
 from archsim.components.base import Work
 from archsim.components.buffer import Buffer
 from archsim.components.bus import Bus
+from archsim.components.column_mask import ColumnMask
 from archsim.components.dram import Dram
 from archsim.components.mesh_router import MeshRouter
 from archsim.errors import InputError
 from archsim.mapping.graph import Operation
+from archsim.mapping.growth import Growth, growths, product_growth
+from archsim.mapping.placement import AS_USUAL, Placement
 from archsim.mapping.primitives import Primitives, elements_read, primitives
 from archsim.mapping.tiling import PEShare, Weights, tile_shards, weights_of
 from archsim.trace import operators as op
@@ -36,7 +39,10 @@ class Need:
     """What one operation asks of the chip; lanes and shards are set by the balance.
 
     lanes: copies that share the positions; shards: tiles of one lane that share the channels;
-    leader: the digital operation on whose tiles this one runs (itself, if it has its own).
+    leader: the digital operation on whose tiles this one runs (itself, if it has its own);
+    growth, read_growth, result_growth: how the work, the reads by input number and the result
+    grow along a sequence; memory_bits: weights that the unit itself holds; kept: share of the
+    columns that are digitised; mask: the PE's column mask, if the sums go through it.
     """
 
     operation: Operation
@@ -47,7 +53,13 @@ class Need:
     unit: tuple[str, DigitalUnit] | None = None
     work: Primitives = field(default_factory=dict)
     reads: dict[int, int] = field(default_factory=dict)  # bits per position, by input number
-    seconds: float = 0.0  # per position, on one lane of one shard
+    growth: Growth | None = None
+    read_growth: dict[int, Growth] = field(default_factory=dict)
+    result_growth: Growth | None = None
+    memory_bits: int = 0
+    kept: float = 1.0
+    mask: tuple[str, ColumnMask] | None = None
+    seconds: float = 0.0  # per position (on average), on one lane of one shard
     most_shards: int = 1
     lanes: int = 1
     shards: int = 1
@@ -79,19 +91,25 @@ def unit_for(arch: Architecture, work: Primitives) -> tuple[str, DigitalUnit] | 
     return None
 
 
-def needs_of(arch: Architecture, trace: Trace, ops: list[Operation]) -> list[Need]:
+def needs_of(
+    arch: Architecture, trace: Trace, ops: list[Operation], placement: Placement = AS_USUAL
+) -> list[Need]:
     """The needs of all operations; InputError that lists every layer without a unit."""
     pe = roles(arch.chip.tile.pe)
+    growing = growths(trace)
     needs: list[Need] = []
     missing: list[str] = []
     for operation in ops:
-        need = _need(arch, trace, operation, pe)
+        need = _need(arch, trace, operation, pe, placement)
+        _set_growth(need, trace, growing)
         needs.append(need)
         layer = operation.layer
-        if isinstance(layer, op.Embedding) and arch.chip.find(Dram) is None:
-            missing.append(f"{layer.name} (embedding: a dram in the chip)")
-        if need.work and need.unit is None:
+        if isinstance(layer, op.Embedding | op.Stored) and arch.chip.find(Dram) is None:
+            missing.append(f"{layer.name} ({layer.op}: a dram in the chip)")
+        if need.work and need.unit is None and not operation.recurrent:
             missing.append(f"{operation.name} ({', '.join(need.work)})")
+        if operation.recurrent and unit_for(arch, need.work) is None:
+            missing.append(f"{operation.name} (gates: {', '.join(need.work)})")
         for fused in operation.fused:
             work = primitives(fused, [operation.shape], operation.shape)
             if unit_for(arch, work) is None:
@@ -108,7 +126,25 @@ def needs_of(arch: Architecture, trace: Trace, ops: list[Operation]) -> list[Nee
     return needs
 
 
-def _need(arch: Architecture, trace: Trace, operation: Operation, pe: Roles) -> Need:
+def _set_growth(need: Need, trace: Trace, growing: Mapping[str, Growth]) -> None:
+    """Note what grows along a sequence, and count the time of an average step."""
+    layer = need.operation.layer
+    if layer is None:
+        return
+    need.result_growth = growing.get(layer.name)
+    product = product_growth(layer, trace.input_shapes(layer))
+    need.growth = product or need.result_growth
+    for which, name in enumerate(layer.inputs):
+        grown = growing.get(name) or (product if which else None)
+        if grown is not None:
+            need.read_growth[which] = grown
+    if need.growth is not None:
+        need.seconds *= need.growth.mean
+
+
+def _need(
+    arch: Architecture, trace: Trace, operation: Operation, pe: Roles, placement: Placement
+) -> Need:
     layer = operation.layer
     need = Need(
         operation,
@@ -125,10 +161,17 @@ def _need(arch: Architecture, trace: Trace, operation: Operation, pe: Roles) -> 
                 f"{most} bits.",
                 fix="Quantise the model further or raise the architecture's precision.",
             )
-    if layer is None or isinstance(layer, op.Embedding):
+    if layer is None or operation.off_chip:
         return need
-    inputs = trace.input_shapes(layer)  # type: ignore[arg-type]
-    if isinstance(layer, op.Conv2d | op.Linear):
+    inputs = trace.input_shapes(layer)
+    if operation.name in placement.units:
+        return _stored(arch, need, placement)
+    if isinstance(layer, op.Conv2d | op.Linear | op.Recurrent):
+        need.kept = placement.kept.get(operation.name, 1.0)
+        if operation.name in placement.masked:
+            need.mask = _mask(arch)
+        if operation.recurrent:
+            need.work = primitives(layer, inputs, operation.shape)
         if pe.outputs_per_array(need.weight_bits) == 0:
             raise InputError(
                 f"layer '{operation.name}': a weight of {need.weight_bits} bits takes "
@@ -138,8 +181,9 @@ def _need(arch: Architecture, trace: Trace, operation: Operation, pe: Roles) -> 
         need.weights = weights_of(layer)
         need.shard_pes = tile_shards(need.weights, pe, need.weight_bits)
         need.most_shards = _input_channels(layer)
-        columns = max(a.columns for p in need.pes for a in p.arrays)
-        need.seconds = pe.input_beats(need.input_bits) * pe.beat_seconds(columns)
+        columns = max(pe.converted(a.columns, need.kept) for p in need.pes for a in p.arrays)
+        held = max(len(p.arrays) for p in need.pes)
+        need.seconds = pe.vector_seconds(columns, need.input_bits, held)
         return need
     need.work = primitives(layer, inputs, operation.shape)
     need.unit = unit_for(arch, need.work)
@@ -149,6 +193,37 @@ def _need(arch: Architecture, trace: Trace, operation: Operation, pe: Roles) -> 
     }
     need.most_shards = _most_shards(layer, inputs, operation)
     need.seconds = _digital_seconds(arch, need, sum(_arriving_bits(need, inputs)))
+    return need
+
+
+def _mask(arch: Architecture) -> tuple[str, ColumnMask]:
+    found = arch.chip.tile.pe.find(ColumnMask)
+    if found is None:
+        raise InputError(
+            f"{arch.name} has no column mask.",
+            fix="Add a component of kind: column_mask to the PE, as arch_configs/"
+            "rram_sram_hybrid.yaml does.",
+        )
+    return found
+
+
+def _stored(arch: Architecture, need: Need, placement: Placement) -> Need:
+    """A layer whose weights a unit of the tile holds: a LoRA branch, a cluster's memory."""
+    operation, name = need.operation, placement.units[need.operation.name]
+    layer, unit = operation.layer, arch.chip.tile.parts.get(name)
+    if not isinstance(layer, op.Linear) or "weight_mac" not in getattr(unit, "primitives", ()):
+        raise InputError(
+            f"'{name}' of the tile cannot hold and compute layer '{operation.name}'.",
+            fix="Place linear layers on a unit with weights of its own.",
+        )
+    group = placement.groups.get(operation.name, 1)
+    need.unit = name, cast(DigitalUnit, unit)
+    moved = (layer.rows + layer.columns) * group * need.input_bits
+    need.work = {"weight_mac": layer.rows * layer.columns * group, "moved_bit": moved}
+    need.reads = {0: layer.rows * group * need.input_bits}
+    need.memory_bits = layer.parameters() * need.weight_bits
+    need.most_shards = layer.columns
+    need.seconds = _digital_seconds(arch, need, layer.rows * group * need.input_bits)
     return need
 
 
@@ -176,10 +251,12 @@ def _digital_seconds(arch: Architecture, need: Need, arriving: int) -> float:
     return max(steps)
 
 
-def _input_channels(layer: op.Conv2d | op.Linear) -> int:
+def _input_channels(layer: op.Conv2d | op.Linear | op.Recurrent) -> int:
     """Parts that a layer's input can be cut into: channels, or groups of them."""
     if isinstance(layer, op.Linear):
         return layer.in_features
+    if isinstance(layer, op.Recurrent):
+        return 1  # each part would need its share of the layer's own last output
     return layer.groups if layer.groups > 1 else layer.in_channels
 
 
@@ -192,11 +269,21 @@ def _most_shards(layer: object, inputs: list[TensorShape], operation: Operation)
         return layer.kv_heads or layer.heads
     if isinstance(layer, op.Softmax):
         return layer.groups
+    if isinstance(layer, op.OuterProduct):
+        return layer.columns * layer.groups
+    if isinstance(layer, op.Unknown):
+        return 1
     if isinstance(layer, op.Norm) and layer.function != "batch":
         return 1
     if isinstance(layer, op.Move) and any(channels(i) != operation.channels for i in inputs):
         return 1
     return operation.channels
+
+
+def unit_memory(need: Need) -> int:
+    """Bits of weights that one unit can hold for an operation; at least 1."""
+    unit = need.unit[1] if need.unit and need.memory_bits else None
+    return max(int(getattr(unit, "capacity", 0)), 1) * getattr(unit, "count", 1)
 
 
 def shard_count(most: int, wanted: int) -> int:

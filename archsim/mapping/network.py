@@ -33,7 +33,12 @@ class Slice:
     @property
     def span(self) -> tuple[Fraction, Fraction]:
         """Where it starts and ends, as fractions of the vector."""
-        return Fraction(self.index, self.parts), Fraction(self.index + 1, self.parts)
+        return _span(self.index, self.parts)
+
+
+@functools.cache  # few different ones, asked for often; equal ones are the same object
+def _span(index: int, parts: int) -> tuple[Fraction, Fraction]:
+    return Fraction(index, parts), Fraction(index + 1, parts)
 
 
 Span = tuple[Fraction, Fraction]
@@ -43,6 +48,8 @@ WHOLE = Slice().span
 
 def overlap(one: Span, other: Span) -> Span | None:
     """The channels that two spans share."""
+    if one is WHOLE or other is WHOLE or one is other:
+        return other if one is WHOLE else one
     low, high = max(one[0], other[0]), min(one[1], other[1])
     return (low, high) if low < high else None
 
@@ -50,7 +57,10 @@ def overlap(one: Span, other: Span) -> Span | None:
 def union(spans: Collection[Span]) -> Fraction:
     """Share of a vector that is in at least one of the spans."""
     if WHOLE in spans:
-        return Fraction(1)
+        return WHOLE[1]
+    if len(spans) == 1:
+        ((low, high),) = spans
+        return high - low
     total, reached = Fraction(0), Fraction(0)
     for low, high in sorted(spans):
         total += max(high - max(low, reached), Fraction(0))

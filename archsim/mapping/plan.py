@@ -10,10 +10,11 @@ from archsim.components.base import ceil_div
 from archsim.errors import InputError
 from archsim.mapping.balance import best_interval, set_parallelism
 from archsim.mapping.buffers import least_buffers
-from archsim.mapping.floor import Floor, Lane, NoRoom
+from archsim.mapping.floor import Floor, Lane, NoRoom, TilePart
 from archsim.mapping.graph import Feed, Operation
 from archsim.mapping.needs import Need, needs_of, shard_count
-from archsim.mapping.tiling import tile_shards
+from archsim.mapping.placement import AS_USUAL, Placement
+from archsim.mapping.tiling import PEShare, tile_shards
 from archsim.trace.model import Trace
 
 RELAX = 1.15  # each attempt to place replicas that do not fit asks for that much less speed
@@ -36,6 +37,14 @@ class Plan:
     chips: int
     interval: float
 
+    def parts(self, index: int) -> list[list[tuple[TilePart, list[PEShare]]]]:
+        """By lane of an operation, its tiles with the PE contents that stand there."""
+        found = []
+        for lane in self.lanes.get(index, []):
+            shares = iter(self.needs[index].pes)
+            found.append([(part, [next(shares) for _ in part.pes]) for part in lane.parts])
+        return found
+
 
 def plan(
     arch: Architecture,
@@ -44,6 +53,7 @@ def plan(
     *,
     chips: int | None = 1,
     replicate: bool = True,
+    placement: Placement = AS_USUAL,
 ) -> Plan:
     """Place a trace on `chips` chips, or with None on as few as hold it.
 
@@ -52,7 +62,7 @@ def plan(
     """
     if chips is not None and not 1 <= chips <= MOST_CHIPS:
         raise InputError(f"{chips} chips were asked for.", fix=f"Ask for 1 to {MOST_CHIPS}.")
-    needs = needs_of(arch, trace, ops)
+    needs = needs_of(arch, trace, ops, placement)
     least = least_buffers(ops)
     wanted = sum(len(n.pes) for n in needs)
     per_chip = arch.chip.tile.count * arch.chip.tile.pe.count
@@ -61,7 +71,7 @@ def plan(
         try:
             if wanted > number * per_chip:
                 raise NoRoom("")
-            return _place(arch, ops, needs, least, number, replicate)
+            return _place(arch, ops, needs, least, number, replicate, placement)
         except NoRoom as reason:
             if chips is not None or number >= MOST_CHIPS or not reason.chips_help:
                 raise _too_large(arch, needs, number, reason) from None
@@ -75,6 +85,7 @@ def _place(
     least: dict[tuple[int, int], int],
     chips: int,
     replicate: bool,
+    placement: Placement,
 ) -> Plan:
     slowest = max(n.operation.positions * n.seconds for n in needs)
     interval = best_interval(arch, needs, ops, chips) if replicate else slowest
@@ -87,7 +98,7 @@ def _place(
             slots = _slots(ops, needs, least, comfort)
             _spread_buffers(arch, needs, ops, slots, floor)
             try:
-                lanes = _lanes(ops, needs, slots, floor, interval)
+                lanes = _lanes(ops, needs, slots, floor, interval, placement)
                 return Plan(ops, needs, lanes, slots, chips, interval)
             except NoRoom as found:
                 reason = found
@@ -132,12 +143,16 @@ def _lanes(
     slots: dict[tuple[int, int], int],
     floor: Floor,
     interval: float,
+    placement: Placement,
 ) -> dict[int, list[Lane]]:
     lanes: dict[int, list[Lane]] = {}
+    named = {operation.name: operation.index for operation in ops}
     for operation, need in zip(ops, needs, strict=True):
         if operation.off_chip:
             continue
         bits = sum(_buffer_bits(need, feed, ops, slots) for feed in operation.feeds)
+        if operation.recurrent:
+            bits += 2 * need.result_bits
         if need.weights is not None:
             sizes = [len(shard) for shard in need.shard_pes]
             placed = floor.place_array_lanes(need.lanes, sizes, bits, operation.name)
@@ -145,14 +160,24 @@ def _lanes(
             unit = need.unit[0] if need.unit else "buffer"
             share = operation.positions * need.seconds / (need.lanes * need.shards)
             load = share / interval if interval else 0.0
-            joined = lanes.get(need.leader)
+            joined = lanes.get(need.leader) if not need.memory_bits else None
             if joined and floor.join_lanes(joined, bits, unit, load):
                 placed = joined
             else:
                 producers = [f.producer for f in operation.feeds if f.producer in lanes]
+                base = named.get(placement.beside.get(operation.name, ""))
+                if base in lanes:
+                    producers = [base]
                 near = lanes[producers[0]][0].home if producers else 0
                 placed = floor.place_unit_lanes(
-                    need.lanes, need.shards, bits, unit, load, near, operation.name
+                    need.lanes,
+                    need.shards,
+                    bits,
+                    unit,
+                    load,
+                    near,
+                    operation.name,
+                    ceil_div(need.memory_bits, need.shards),
                 )
         lanes[operation.index] = placed
     return lanes
@@ -200,14 +225,20 @@ def _too_large(arch: Architecture, needs: list[Need], chips: int, reason: NoRoom
             f"{reason}: the model does not fit on {arch.name}.",
             fix="Give the tile's buffer more capacity.",
         )
+    if " free in the " in str(reason):
+        return InputError(
+            f"{reason}: the adapters do not fit on {chips} chip{'s' if chips > 1 else ''} of "
+            f"{arch.name}.",
+            fix="Use a lower rank, fewer modules, more chips or a unit with more capacity.",
+        )
     pe = roles(arch.chip.tile.pe)
     needed = sum(n.arrays for n in needs)
-    present = chips * arch.chip.tile.count * arch.chip.tile.pe.count * pe.array.count
+    present = chips * arch.chip.tile.count * arch.chip.tile.pe.count * pe.planes
     pes = sum(len(n.pes) for n in needs)
     detail = f" ({reason})" if str(reason) else ""
     return InputError(
         f"the model does not fit on {chips} chip{'s' if chips > 1 else ''} of {arch.name}: it "
-        f"needs {needed} arrays in {pes} PEs, {present} arrays in {present // pe.array.count} "
+        f"needs {needed} arrays in {pes} PEs, {present} arrays in {present // pe.planes} "
         f"PEs are present{detail}.",
         fix="Use --chips auto to take as many chips as it needs, or a larger architecture.",
     )

@@ -32,6 +32,8 @@ def variants(plan: Plan, operation: Operation) -> int:
 def targets(plan: Plan, operation: Operation, variant: int, count: int, span: Span) -> Targets:
     """Tiles that need the channels in `span` of the positions n = variant (mod count)."""
     found: set[tuple[int, Span]] = set()
+    if operation.recurrent:  # its next step reads what it made
+        found |= {(part.tile, span) for part in plan.lanes[operation.index][0].parts}
     for consumer in operation.consumers:
         if consumer == HOST:
             found.add((HOST, span))

@@ -1,4 +1,7 @@
-"""How the weights of one layer fill crossbar arrays: row tiles, column tiles, bit slices."""
+"""How the weights of one layer fill arrays: row tiles, column tiles, bit slices.
+
+An array is a crossbar, or a plane of a bit-serial macro.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from dataclasses import dataclass
 
 from archsim.arch.pe import Roles
 from archsim.components.base import ceil_div
-from archsim.trace.operators import Conv2d, Linear
+from archsim.trace.operators import Conv2d, Linear, Recurrent
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,12 @@ class PEShare:
         return sum({a.inputs: a.rows for a in self.arrays}.values())
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """Equal for PEs whose arrays do the same work: rows and columns, inputs, outputs."""
+        sizes = [n for array in self.arrays for n in (array.rows, array.columns)]
+        return (self.input_elements, sum(self.widths.values()), *sizes)
+
+    @property
     def widths(self) -> dict[int, int]:
         """Outputs of the PE after its arrays' partial sums are added, by output group."""
         return {a.outputs: a.width for a in self.arrays}
@@ -52,7 +61,7 @@ class Weights:
     groups: int
 
 
-def weights_of(layer: Conv2d | Linear) -> Weights:
+def weights_of(layer: Conv2d | Linear | Recurrent) -> Weights:
     """The weight matrix of a layer that stays in arrays."""
     return Weights(layer.rows, layer.columns, layer.groups)
 
@@ -121,7 +130,7 @@ def tile_shards(
         arrays = tile_weights(part, pe, weight_bits, inputs, outputs)
         inputs = max(a.inputs for a in arrays) + 1
         outputs = max(a.outputs for a in arrays) + 1 if weights.groups > 1 else 0
-        found.append(fill_pes(arrays, pe.array.count))
+        found.append(fill_pes(arrays, pe.planes))
     return found
 
 

@@ -5,41 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, WithJsonSchema
-from pydantic.fields import FieldInfo
+from pydantic import BaseModel
 
 from archsim import units
 from archsim.arch.model import Architecture
+from archsim.declared_units import unit_of
 
-_UNITS = {
-    "Hz": units.Frequency,
-    "s": units.Duration,
-    "W": units.Power,
-    "J": units.Energy,
-    "J/b": units.EnergyPerBit,
-    "mm2": units.Area,
-    "m": units.Length,
-    "V": units.Voltage,
-    "S": units.Conductance,
-    "B": units.Capacity,
-    "b/s": units.DataRate,
-    "Sa/s": units.SampleRate,
-    "b": units.Bits,
-}
 _TEXT: dict[str, Callable[[Any], str]] = {
     # Sizes and widths are in bits: sizes are known by their bytes, widths never get a prefix.
     "B": lambda bits: units.format_quantity(bits / 8, "B"),
     "b": lambda bits: f"{bits} b",
 }
-
-
-def unit_of(field: FieldInfo) -> str:
-    """The unit that a field's type is read in; B for a size, empty for a plain number or word."""
-    marks = [mark for mark in field.metadata if isinstance(mark, WithJsonSchema)]
-    for unit, kind in _UNITS.items():
-        if any(mark in kind.__metadata__ for mark in marks):  # type: ignore[attr-defined]
-            return unit
-    return ""
 
 
 def field_text(model: BaseModel, name: str) -> str:

@@ -9,7 +9,7 @@ from archsim.report import figures
 from archsim.report.table import Column, Table, to_markdown
 
 if TYPE_CHECKING:
-    from archsim.result import Result
+    from archsim.result import Generated, Result
 
 
 def _place(runs_on: str) -> str:
@@ -51,6 +51,8 @@ def headline(result: Result) -> Table:
             ("first inference", figures.seconds(result.first_latency_s)),
             ("interval", figures.seconds(result.interval_s)),
         ]
+    if result.generated is not None:
+        records += _generated(result.generated)
     static = _share(result.energy_static_j, result.energy_j)
     native = result.peak_tops
     records += [
@@ -81,6 +83,16 @@ def headline(result: Result) -> Table:
         ),
     ]
     return Table(title, HEADLINE_COLUMNS, records, f"Value statistics {result.value_statistics}.")
+
+
+def _generated(run: Generated) -> list[tuple[str, str]]:
+    records = [
+        (f"first token, after {figures.count(run.prompt)}", figures.seconds(run.first_token_s)),
+    ]
+    if run.decode:
+        step = f"{figures.seconds(run.step_s)}, {run.tokens_per_s:,.1f} tokens/s"
+        records.append((f"decode step, mean of {figures.count(run.decode)}", step))
+    return records
 
 
 def energy(result: Result) -> Table:

@@ -1,0 +1,80 @@
+"""Write drivers of a tile: how cells of its arrays are programmed, row by row, with verify."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from archsim.components.base import Component
+from archsim.units import POSITIVE, Count, Duration, Energy
+
+
+class WriteDriver(Component):
+    """Programs a row of an array: all its cells get a pulse, then the row is read back.
+
+    A loop is one pulse and, with `verify`, one read of the row through the ADC; cells that have
+    reached their level get no further pulses, and the row is done with its slowest cell. The pulses
+    of a cell follow a normal distribution rounded to whole ones and cut to 1 .. `most`. Programmed
+    without verify, every cell gets `pulses` pulses.
+    """
+
+    kind: Literal["write_driver"]
+    technology: Annotated[str, Field(description="of the cells: RRAM, PCM, ...")]
+    pulse: Annotated[Duration, POSITIVE, Field(description="one pulse, with its set-up")]
+    pulse_energy: Annotated[Energy, Field(description="of one cell in one pulse")]
+    pulses: Annotated[PositiveFloat, Field(description="mean number until a cell has its level")]
+    spread: Annotated[float, Field(ge=0, description="standard deviation of that number")] = 0.0
+    most: Annotated[PositiveInt, Field(description="pulses after which a cell is given up")]
+    verify: bool = True
+    rows: Annotated[Count, Field(description="arrays of a tile that program a row at once")] = 1
+    endurance: Annotated[PositiveFloat, Field(description="pulses that a cell survives")]
+
+    title: ClassVar[str] = "write drivers"
+
+    def energies(self) -> dict[str, float]:
+        """`pulse`: one pulse on one cell."""
+        return {"pulse": self.pulse_energy}
+
+    def periods(self) -> list[float]:
+        return [self.pulse]
+
+    def shares(self) -> NDArray[np.float64]:
+        """(most,) probability that a cell takes 1, 2, ... pulses."""
+        if self.spread == 0 or not self.verify:
+            exact = np.zeros(max(self.most, round(self.pulses)))
+            exact[max(round(self.pulses), 1) - 1] = 1.0
+            return exact
+
+        def below(count: float) -> float:
+            return 0.5 * (1 + math.erf((count - self.pulses) / (self.spread * math.sqrt(2))))
+
+        edges = [0.0, *(below(k + 0.5) for k in range(1, self.most)), 1.0]
+        return np.diff(edges)
+
+    def mean_pulses(self) -> float:
+        """Pulses that a cell takes on average, after rounding and cutting."""
+        shares = self.shares()
+        return float(shares @ np.arange(1, len(shares) + 1))
+
+    def draw_rows(
+        self, rows: int, cells: int, random: np.random.Generator
+    ) -> tuple[NDArray[np.int64], int]:
+        """Loops of each of `rows` rows of `cells` cells, and pulses of all cells together.
+
+        The slowest of c cells has the distribution F^c (Program-verify of a row); the sum over
+        many cells is drawn from its normal limit.
+        """
+        shares = self.shares()
+        upto = np.cumsum(shares)
+        uniform = random.random(rows) ** (1 / max(cells, 1))
+        loops = np.searchsorted(upto, np.minimum(uniform, 1 - 1e-15), side="left") + 1
+        counts = np.arange(1, len(shares) + 1)
+        mean = float(shares @ counts)
+        deviation = math.sqrt(max(float(shares @ counts**2) - mean**2, 0.0))
+        total = rows * cells * mean + random.normal() * deviation * math.sqrt(rows * cells)
+        least, most = rows * cells, rows * cells * len(shares)
+        return np.minimum(loops, len(shares)), round(min(max(total, least), most))
