@@ -1,0 +1,74 @@
+"""On-device learning: a training step simulated on the chip, updates included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from archsim.adaptation.adapted import Adapted
+
+if TYPE_CHECKING:
+    from archsim.adaptation.evaluate import Switch
+    from archsim.arch.model import Architecture
+    from archsim.learning.work import LearningWork
+    from archsim.result import Result
+
+
+@dataclass(frozen=True)
+class Step:
+    """One training step on a mini-batch.
+
+    passes: forward and backward of the mini-batch, one sample behind the other (its energy is per
+    sample); update: the writes behind it; batch: samples.
+    """
+
+    passes: Result
+    update: Switch
+    batch: int
+
+    @property
+    def seconds(self) -> float:
+        return self.passes.latency_s + self.update.seconds
+
+    @property
+    def joules(self) -> float:
+        return self.passes.energy_total_j + self.update.joules
+
+
+def chip_step(
+    arch: Architecture,
+    adapted: Adapted,
+    work: LearningWork,
+    *,
+    chips: int | None = None,
+    seed: int = 0,
+) -> Step:
+    """Simulate one training step of an adapted model on a chip.
+
+    work: archsim.learning.learning_work of `adapted.trace` and what it trains, with the mini-batch.
+    Transposed weights stand beside the weights, so that more chips may be needed than for
+    inference; chips=None takes as many as it needs. The update rewrites what a task switch does.
+    Layers are not replicated. Raises InputError for a layer whose backward pass is not modelled.
+    """
+    from archsim.adaptation.evaluate import write
+    from archsim.learning.backward import training_trace, transposed_of
+    from archsim.simulation import simulate
+
+    trace = training_trace(adapted.trace, work)
+    placement = adapted.placement
+    units, beside = dict(placement.units), dict(placement.beside)
+    for layer in trace.layers:
+        forward = transposed_of(layer.name)
+        if forward is not None and forward in placement.units:
+            units[layer.name] = placement.units[forward]
+            beside[layer.name] = placement.beside.get(forward, forward)
+    passes = simulate(
+        arch,
+        trace,
+        batch=work.batch,
+        chips=chips,
+        replicate=False,
+        placement=replace(placement, units=units, beside=beside),
+    )
+    update = write(arch, adapted, adapted.switch, chips=passes.chips, replicate=False, seed=seed)
+    return Step(passes, update, work.batch)

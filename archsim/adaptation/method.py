@@ -1,0 +1,97 @@
+"""The base of all adaptation methods, and how a method names the layers it works on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from archsim.adaptation.adapted import Adapted
+from archsim.arch.model import Architecture
+from archsim.errors import InputError
+from archsim.schema import Model
+from archsim.trace.model import Trace
+from archsim.trace.operators import Layer, Linear
+
+ATTENTION = ("query", "value", "cross_query", "cross_value", "q", "v", "q_proj", "v_proj")
+
+
+class Method(Model):
+    """An adaptation method with its parameters; `kind` is its name on the command line.
+
+    A subclass has a docstring that cites the paper, `title`, and `adapt`.
+    """
+
+    title: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+
+    def adapt(self, trace: Trace, arch: Architecture) -> Adapted:
+        """What the method makes of a trained model; InputError if the chip or model is unfit."""
+        raise NotImplementedError
+
+
+Modules = Annotated[
+    tuple[str, ...] | None,
+    Field(description="last part of the names of the layers to adapt, e.g. query, value"),
+]
+Share = Annotated[float, Field(ge=0, le=1)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
+
+
+def weight_layers(trace: Trace) -> list[Layer]:
+    """The layers whose weights stay in arrays; InputError if there is none."""
+    found = [layer for layer in trace.layers if layer.stationary]
+    if not found:
+        raise InputError(f"'{trace.name}' has no layer with weights to adapt.")
+    return found
+
+
+def targets(
+    trace: Trace,
+    modules: tuple[str, ...] | None,
+    *,
+    usual: Iterable[str] = ATTENTION,
+    linear: bool = False,
+) -> list[Layer]:
+    """Layers with weights whose name ends in one of the modules.
+
+    Without modules: those in `usual`, where the trace has some, else every layer. linear: fully
+    connected layers only. InputError lists the valid modules for an unknown one.
+    """
+    layers = [layer for layer in weight_layers(trace) if not linear or isinstance(layer, Linear)]
+    known = {module_of(layer.name) for layer in layers}
+    if not layers:
+        raise InputError(
+            f"'{trace.name}' has no fully connected layer to adapt.", fix="Use another method."
+        )
+    if modules is None:
+        chosen = set(usual) & known or known
+    else:
+        chosen = set(modules)
+        for module in modules:
+            if module not in known:
+                raise InputError(
+                    f"no layer of '{trace.name}' is called '{module}'.",
+                    fix=f"Modules with weights: {', '.join(sorted(known)[:20])}.",
+                )
+    return [layer for layer in layers if module_of(layer.name) in chosen]
+
+
+def module_of(name: str) -> str:
+    """The last part of a layer's name: what the layer is in its block."""
+    return name.rsplit(".", 1)[-1]
+
+
+def block_of(name: str) -> str | None:
+    """The block that a layer belongs to: `block3` or `layer1.0`, up to its first numbers."""
+    found = re.match(r"\D*\d+(\.\d+)*(?=\.)", name)
+    return found.group() if found else None
+
+
+def weight_bits(layers: Iterable[Layer], trace: Trace) -> int:
+    """Bits of all weights of some layers, each layer at its own width."""
+    return sum(
+        layer.parameters() * (layer.weight_bits or trace.precision.weight) for layer in layers
+    )

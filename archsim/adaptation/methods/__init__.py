@@ -1,0 +1,1 @@
+"""One adaptation method per file; a new one is found by its `kind`."""
