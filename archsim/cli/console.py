@@ -13,6 +13,8 @@ from archsim.report.table import Table
 PLAIN_WIDTH = 120
 """Width of tables in a file or a pipe."""
 
+_ASCII_BARS = str.maketrans("▁▂▃▄▅▆▇█", "..--==##")
+
 
 class _Page(io.StringIO):
     """Text on its way to stdout; rich draws lines in ASCII where the encoding has no others."""
@@ -36,7 +38,7 @@ def print_tables(*tables: Table) -> None:
         console.print(render(table, console.width))
     text = page.getvalue()
     if not page.encoding.lower().startswith("utf"):
-        text = text.replace("█", "#")
+        text = text.translate(_ASCII_BARS)
     write("\n".join(line.rstrip() for line in text.splitlines()))
 
 
