@@ -20,8 +20,8 @@ def command(results: str, objectives: str, style: str, plot: str | None) -> None
     from archsim.atomic import check_file
     from archsim.cli import stdout
     from archsim.cli.console import print_json, print_tables
+    from archsim.report.latex import to_latex
     from archsim.report.table import to_csv
-    from archsim.sweep.latex import to_latex
     from archsim.sweep.pareto import pareto
     from archsim.sweep.plot import ENDINGS, plot_pareto
     from archsim.sweep.results import load_axes, load_rows

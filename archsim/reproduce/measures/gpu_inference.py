@@ -1,0 +1,31 @@
+"""What an inference takes on a GPU."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import PositiveInt
+
+from archsim.reproduce.bench import Bench
+from archsim.reproduce.measure import Measure, ModelName
+
+
+class GpuInference(Measure):
+    """Joules or seconds per inference of the GPU's roofline, at a batch and precision."""
+
+    kind: Literal["gpu_inference"]
+    gpu: str
+    model: ModelName
+    of: Literal["joules", "seconds"] = "joules"
+    batch: PositiveInt = 1
+    precision: str = "bf16"
+    fuse: bool = True
+
+    def value(self, bench: Bench) -> float:
+        from archsim.gpu.inference import inference
+        from archsim.gpu.load import load_gpu
+
+        found = inference(
+            load_gpu(self.gpu), bench.model(self.model), self.batch, self.precision, fuse=self.fuse
+        )
+        return float(getattr(found, self.of)) / self.batch

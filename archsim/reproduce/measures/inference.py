@@ -1,0 +1,51 @@
+"""What an inference takes on a chip."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import PositiveInt
+
+from archsim.reproduce.bench import Bench
+from archsim.reproduce.measure import ChipName, Measure, MethodName, ModelName
+
+
+class Inference(Measure):
+    """One figure of a simulated run: joules per inference, seconds of the whole batch, and others.
+
+    energy_dynamic_j leaves out static energy, which goes with all chips however little they hold;
+    chips: how many, None for as many as the model needs.
+    """
+
+    kind: Literal["inference"]
+    chip: ChipName
+    model: ModelName
+    method: MethodName | None = None
+    of: Literal[
+        "energy_j",
+        "energy_static_j",
+        "energy_dynamic_j",
+        "latency_s",
+        "interval_s",
+        "chips",
+        "arrays_used",
+        "tops",
+        "tops_per_w",
+        "power_w",
+    ] = "energy_j"
+    chips: PositiveInt | None = None
+    batch: PositiveInt = 1
+    replicate: bool = False
+
+    def value(self, bench: Bench) -> float:
+        result = bench.inference(
+            self.chip,
+            self.model,
+            self.method,
+            chips=self.chips,
+            batch=self.batch,
+            replicate=self.replicate,
+        )
+        if self.of == "energy_dynamic_j":
+            return result.energy_j - result.energy_static_j
+        return float(getattr(result, self.of))

@@ -1,0 +1,65 @@
+"""The files of a reproduction: a JSON per system, tables, and reproduction.json for a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from archsim.atomic import write_text
+from archsim.report.latex import to_latex
+from archsim.report.table import Table, to_csv, to_markdown
+from archsim.reproduce.result import ExperimentResult
+from archsim.reproduce.tables import figures_table, sensitivity_table
+
+Format = Literal["md", "latex", "csv"]
+REPORT_FILE = "reproduction.json"
+_ENDING = {"md": "md", "latex": "tex", "csv": "csv"}
+
+
+def write_result(result: ExperimentResult, folder: Path) -> None:
+    """SYSTEM.json, written whole or not at all."""
+    write_text(folder / f"{result.system}.json", result.model_dump_json(indent=2) + "\n")
+
+
+def write_tables(results: Sequence[ExperimentResult], folder: Path, kind: Format) -> list[str]:
+    """figures.* and sensitivity.* of all results in a format, and reproduction.json; their names.
+
+    `archsim report FOLDER/reproduction.json` makes a page of it.
+    """
+    names = []
+    for name, table in (
+        ("figures", figures_table(results)),
+        ("sensitivity", sensitivity_table(results)),
+    ):
+        file = f"{name}.{_ENDING[kind]}"
+        write_text(folder / file, formatted(table, kind))
+        names.append(file)
+    write_text(folder / REPORT_FILE, report_json(results))
+    return [*names, REPORT_FILE]
+
+
+def formatted(table: Table, kind: Format) -> str:
+    """A table as text."""
+    if kind == "md":
+        return to_markdown(table)
+    return to_csv(table) if kind == "csv" else to_latex(table)
+
+
+def report_json(results: Sequence[ExperimentResult]) -> str:
+    """What `archsim report` reads: figures that are both published and worked out."""
+    rows = [
+        {
+            "quantity": f"{result.system}: {figure.name}",
+            "published": figure.published,
+            "simulated": figure.simulated,
+            "unit": "" if figure.unit == "%" else figure.unit,
+            "source": figure.source,
+        }
+        for result in results
+        for figure in result.figures
+        if figure.published is not None and figure.simulated is not None
+    ]
+    name = results[0].title if len(results) == 1 else "published systems"
+    return json.dumps({"archsim_reproduction": 1, "name": name, "rows": rows}, indent=2) + "\n"

@@ -1,0 +1,105 @@
+"""What running an experiment gives: its figures, and how they move with each assumption."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from archsim.reproduce.experiment import How
+
+State = Literal["agrees", "calibrated", "deviates", "compared", "predicted", "not reproduced"]
+
+
+class FigureResult(BaseModel):
+    """A published figure and ours. simulated: None where it was only quoted.
+
+    published_high: the other end where a range is published; ratio: ours over the published one,
+    or over the nearer end of a range (1 inside it); calibrated: a value was chosen for it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    unit: str = ""
+    published: float | None = None
+    published_high: float | None = None
+    simulated: float | None = None
+    how: How = "simulated"
+    source: str = ""
+    band: float | None = None
+    why_not: str = ""
+    measure: str | None = None
+    calibrated: bool = False
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours over the published figure; None where there are not two, or a published 0."""
+        if self.simulated is None or self.published is None:
+            return None
+        low, high = self.published, self.published_high
+        if high is not None and low <= self.simulated <= high:
+            return 1.0
+        nearest = low if high is None or self.simulated < low else high
+        return self.simulated / nearest if nearest else None
+
+    @property
+    def state(self) -> State:
+        """Whether ours agrees with the published figure within the band."""
+        if self.simulated is None:
+            return "not reproduced"
+        if self.published is None:
+            return "predicted"
+        if self.calibrated:
+            return "calibrated"
+        if self.band is None:
+            return "compared"
+        ratio = self.ratio
+        return "agrees" if ratio is not None and abs(ratio - 1) <= self.band else "deviates"
+
+
+class SensitivityResult(BaseModel):
+    """A figure with another value of one assumption: at the low, the stated and the high one.
+
+    low, high: None where the chip or model cannot take that value.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    assumption: str
+    figure: str
+    unit: str = ""
+    low_value: str
+    value: str
+    high_value: str
+    low: float | None
+    stated: float
+    high: float | None
+
+
+class AssumptionResult(BaseModel):
+    """An assumed value with where it is from; used: whether any figure depends on it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    value: str
+    source: str
+    calibrated: bool = False
+    used: bool = True
+
+
+class ExperimentResult(BaseModel):
+    """All of one system."""
+
+    model_config = ConfigDict(frozen=True)
+
+    archsim_experiment_result: int = 1
+    system: str
+    title: str
+    paper: str
+    learnt: str
+    archsim: str
+    figures: Annotated[list[FigureResult], Field(min_length=1)]
+    sensitivity: list[SensitivityResult] = []
+    assumptions: list[AssumptionResult] = []
