@@ -4,13 +4,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test check format bench clean
+.PHONY: run test test-slow check format bench venv clean
 
 run: $(READY)
 	$(BIN)/archsim run arch_configs/isaac_vpu.yaml traces/minilm_l6.trace.json
 
 test: check
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+# real processes killed in the middle of sweeps, and of the first compilation
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow tests/test_sweep_kill.py tests/test_sweep_jobs.py tests/test_engine_cache.py
+
+venv: $(READY)
 
 check: $(READY)
 	$(BIN)/ruff check .

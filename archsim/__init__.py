@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:
     from archsim.arch.load import load_arch as load_arch
@@ -17,15 +17,25 @@ if TYPE_CHECKING:
     from archsim.result import Result as Result
     from archsim.simulation import simulate as simulate
     from archsim.trace.load import load_trace as load_trace
+    from archsim.trace.pytorch import trace_module as trace_module
 
 _PUBLIC = {
     "simulate": "archsim.simulation",
     "load_arch": "archsim.arch.load",
     "load_trace": "archsim.trace.load",
+    "trace_module": "archsim.trace.pytorch",
     "Result": "archsim.result",
     "InputError": "archsim.errors",
 }
-__all__ = ["InputError", "Result", "__version__", "load_arch", "load_trace", "simulate"]
+__all__ = [
+    "InputError",
+    "Result",
+    "__version__",
+    "load_arch",
+    "load_trace",
+    "simulate",
+    "trace_module",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from archsim.bench.engine_bench import CONTENDED, SETTINGS, measure
-from archsim.bench.programs import contended
+from archsim.bench.engine_bench import CONTENDED, MAPPED, PIPELINED, SETTINGS, measure
+from archsim.bench.programs import contended, pipelined
 from archsim.engine import run_program
 from archsim.engine.reference import Reference
 
@@ -41,3 +41,17 @@ def test_engine_bench_row() -> None:
     assert [s.shortcuts for s in row.settings] == list(SETTINGS)
     assert row.settings[-1].events == row.services == contended(32, 2000).services()
     assert row.peak_mb > 0
+
+
+def test_engine_bench_row_of_a_program_with_a_steady_state() -> None:
+    row = measure(PIPELINED, ROOT, runs=1, reference_services=2000)
+    assert row.equal
+    events = {setting.shortcuts: setting.events for setting in row.settings}
+    assert events["none"] == pipelined(32, 2000).services()
+    assert events["all shortcuts"] < events["--no-steady-state"] / 5
+
+
+def test_the_mapped_programs_of_the_benchmark_are_there() -> None:
+    for case in MAPPED:
+        assert (ROOT / case.arch).exists()
+        assert (ROOT / case.workload).exists()

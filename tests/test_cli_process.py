@@ -20,7 +20,10 @@ import pytest
 from test_cli_support import COMMAND, ENVIRONMENT, ROOT, Shell, shell
 
 __all__ = ["shell"]
-HEAVY = ("click.testing", "numpy", "numba", "pandas", "pint", "pydantic", "rich", "yaml", "onnx")
+HEAVY = (
+    "click.testing", "numpy", "numba", "pandas", "pint", "pydantic", "rich", "yaml", "onnx",
+    "distributed", "dask", "optuna", "scipy", "matplotlib", "torch",
+)  # fmt: skip
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -147,3 +150,18 @@ def test_plain_ascii_terminal(shell: Shell) -> None:
     text = found.stdout.decode("ascii")
     assert "####" in text
     assert "\\u" not in text
+
+
+def test_bars_of_an_ascii_terminal_keep_their_heights() -> None:
+    code = (
+        "from archsim.cli.console import print_tables\n"
+        "from archsim.report.table import Column, Table\n"
+        "print_tables(Table('t', [Column('b', 'bars', str)], ['\u2581\u2583\u2585\u2588']))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    )
+    assert found.stdout.decode("ascii").splitlines()[-1] == ".-=#"

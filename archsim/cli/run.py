@@ -32,9 +32,16 @@ def _chips(ctx: click.Context, param: click.Parameter, value: str) -> int | None
 @click.option("--no-replicate", is_flag=True, help="Keep one copy of every layer.")
 @click.option("--no-fold", is_flag=True, help="Simulate identical arrays one by one.")
 @click.option("--no-merge-beats", is_flag=True, help="Simulate every input bit by itself.")
+@click.option("--no-max-plus", is_flag=True, help="Simulate also what nothing else can delay.")
+@click.option("--no-steady-state", is_flag=True, help="Simulate every period of what repeats.")
+@click.option("--no-stats", is_flag=True, help="Cost random values, not those of the trace.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--out", metavar="DIR", help="Also write result.json, layers.csv and summary.md.")
 @click.option("--force", is_flag=True, help="Replace an earlier run in the --out directory.")
+@click.option("--timeline", metavar="FILE",
+              help="Also write what ran when, for ui.perfetto.dev (.json, .pftrace).")  # fmt: skip
+@click.option("--timeline-limit", type=click.IntRange(100, 10**8), default=100_000, metavar="N",
+              show_default=True, help="Most slices in the timeline; more are merged.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(
     arch: str,
@@ -45,12 +52,18 @@ def command(
     no_replicate: bool,
     no_fold: bool,
     no_merge_beats: bool,
+    no_max_plus: bool,
+    no_steady_state: bool,
+    no_stats: bool,
     as_json: bool,
     out: str | None,
     force: bool,
+    timeline: str | None,
+    timeline_limit: int,
     quiet: bool,
 ) -> None:
     """Simulate TRACE (a trace or a workload) on ARCH, an architecture."""
+    from archsim.atomic import check_file
     from archsim.cli import stdout
     from archsim.cli.console import print_tables
     from archsim.cli.progress import progress_bar
@@ -58,11 +71,14 @@ def command(
     from archsim.output import check_directory
     from archsim.report import run_tables
     from archsim.simulation import simulate
+    from archsim.timeline import TIMELINE_ENDINGS
 
     if force and out is None:
         raise click.UsageError("--force replaces the directory of --out, which is not given.")
     if out is not None:
         check_directory(out, force=force)
+    if timeline is not None:
+        check_file(timeline, TIMELINE_ENDINGS)
     try:
         with progress_bar(not quiet and not as_json) as progress:
             result = simulate(
@@ -74,6 +90,11 @@ def command(
                 replicate=not no_replicate,
                 fold_lock_step=not no_fold,
                 merge_beats=not no_merge_beats,
+                max_plus=not no_max_plus,
+                steady_state=not no_steady_state,
+                statistics=not no_stats,
+                timeline=timeline,
+                timeline_limit=timeline_limit,
                 progress=progress,
             )
     except InputError as fault:

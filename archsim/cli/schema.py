@@ -6,9 +6,10 @@ import click
 
 
 @click.command("schema")
-@click.argument("which", type=click.Choice(["arch", "trace"]), metavar="arch|trace")
+@click.argument("which", type=click.Choice(["arch", "trace", "scenario"]),
+                metavar="arch|trace|scenario")  # fmt: skip
 def command(which: str) -> None:
-    """Print the JSON Schema of architectures or of traces."""
+    """Print the JSON Schema of architectures, of traces or of scenarios."""
     from pydantic import BaseModel
 
     from archsim.cli.console import print_json
@@ -16,6 +17,8 @@ def command(which: str) -> None:
     model: type[BaseModel]
     if which == "arch":
         from archsim.arch.model import Architecture as model
+    elif which == "scenario":
+        from archsim.trace.scenario import ScenarioFile as model
     else:
         from archsim.trace.model import Trace as model
     schema = model.model_json_schema()
