@@ -200,7 +200,7 @@ def test_the_command_writes_a_trace(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["--text", "text.txt", "--tokens", "t.npy"], "either --text"),
         (["--text", "none.txt"], "cannot read the text"),
         (["--text", "text.txt"], "a passage 128"),
-        (["--text", "text.txt", "--seq", "4", "--decode", "2"], "is an encoder: it generates nothing. Leave out --decode."),
+        (["--text", "text.txt", "--seq", "4", "--decode", "2"], "it generates nothing."),
         (["--text", "text.txt", "--bits", "eight"], "neither a width"),
         (["--text", "text.txt", "--scheme", "per_tokn"], "unknown quantisation scheme"),
         (["--text", "text.txt", "--seq", "6", "-o", "y.txt"], r"ending '\.txt'"),

@@ -1,4 +1,4 @@
-"""The progress bar of a run, on stderr."""
+"""The progress bar of a command, on stderr."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ Report = Callable[[str, int, int], None]
 
 
 @contextlib.contextmanager
-def progress_bar(wanted: bool) -> Iterator[Report | None]:
-    """A function for `archsim.simulate(progress=...)`, or None where nobody would see a bar."""
+def progress_bar(wanted: bool, unit: str = "vectors") -> Iterator[Report | None]:
+    """A function (phase, done, total), or None where nobody would see a bar.
+
+    unit: what is counted; input vectors in `archsim.simulate(progress=...)`.
+    """
     if not wanted or not sys.stderr.isatty():
         yield None
         return
@@ -30,7 +33,7 @@ def progress_bar(wanted: bool) -> Iterator[Report | None]:
         def report(phase: str, done: int, total: int) -> None:
             bar.update(task, description=phase)
             if total:
-                shown = f"{done:,}/{total:,} vectors"
+                shown = f"{done:,}/{total:,} {unit}"
                 bar.update(task, completed=done, total=total, done=shown)
 
         yield report

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, PositiveFloat, model_validator
@@ -51,7 +50,9 @@ class BitSerialMacro(Component):
     logic_area: Annotated[Area, Field(description="of everything but the cells")] = 0.0
     cell_leakage: Annotated[Power, Field(description="of one bit")] = 0.0
     logic_leakage: Annotated[Power, Field(description="of everything but the cells")] = 0.0
-    endurance: Annotated[PositiveFloat, Field(description="writes that a cell survives")] = math.inf
+    endurance: Annotated[
+        PositiveFloat | None, Field(description="writes that a cell survives; any number if none")
+    ] = None
 
     bits_per_cell: ClassVar[int] = 1
     costing_only = Component.costing_only | {"endurance"}

@@ -46,7 +46,7 @@ def cell_endurance(arch: Architecture) -> float:
     """Writes, or programming pulses, that a cell of the arrays survives; inf if none is stated."""
     pe, driver = roles(arch.chip.tile.pe), arch.chip.tile.find(WriteDriver)
     if isinstance(pe, MacroRoles):
-        return pe.array.endurance
+        return pe.array.endurance or math.inf
     return driver[1].endurance if driver else math.inf
 
 
