@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
+import threading
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from random_programs import long_programs, programs
 
+from archsim.bench.programs import contended
 from archsim.engine import SHORTCUTS, cache, fast, run_program
 from archsim.engine.activity import Activity, admission
 from archsim.engine.deadlock import DeadlockError
@@ -335,3 +338,17 @@ def test_overflow_inside_a_merged_group_is_an_error() -> None:
     for engine in ("reference", "fast"):
         with pytest.raises(OverflowError, match="longer tick"):
             run_program(program, engine)
+
+
+@pytest.mark.parametrize("delay", [0.01, 0.05, 0.2])
+def test_ctrl_c_stops_a_run_between_two_calls(delay: float) -> None:
+    """KeyboardInterrupt leaves a long run, the handler is put back, and the next run is whole."""
+    small, program = contended(4, 2), contended(32, 20_000)
+    run_program(small)  # compiled code is loaded
+    before = signal.getsignal(signal.SIGINT)
+    timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        run_program(program, steady_state=False)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert run_program(small).same_as(run_program(small, "reference"))

@@ -13,6 +13,7 @@ from archsim.engine.cache import load_compiled
 from archsim.engine.deadlock import diagnose
 from archsim.engine.fold import fold
 from archsim.engine.groups import Groups, find_groups
+from archsim.engine.interrupt import Deferred
 from archsim.engine.steady import SteadyState
 from archsim.program import TIME_LIMIT, Ints, Program
 
@@ -82,12 +83,9 @@ class _Run:
         slack = FIRST_SLACK
         while True:
             try:
-                self.attempt(slack)
+                with Deferred() as ctrl_c:
+                    self.attempt(slack, ctrl_c)
                 break
-            except SystemError as error:  # how compiled code reports a signal handler's exception
-                if isinstance(error.__cause__, KeyboardInterrupt):
-                    raise KeyboardInterrupt from None
-                raise
             except BufferError:  # one tick needed more than the slack: give it more
                 slack *= 8
             except OverflowError:
@@ -95,7 +93,7 @@ class _Run:
                     f"simulated time passes {TIME_LIMIT} ticks; use a longer tick"
                 ) from None
 
-    def attempt(self, slack: int) -> None:
+    def attempt(self, slack: int, ctrl_c: Deferred) -> None:
         """Run from tick zero; BufferError if a tick needs more than `slack` words."""
         log_rows = self.log_rows + slack if self.log_rows else 0
         layout = mem.lay_out(self.program, self.groups, slack, log_rows)
@@ -111,6 +109,7 @@ class _Run:
             if status == self.kernel.RUNNING:
                 until = int(m[mem.EVENTS]) + (self.log_rows or SERVICES_PER_CALL)
             m, status = self.kernel.advance(m, until)
+            ctrl_c.check()
             if steady is not None and status == self.kernel.CHECKPOINT:
                 steady.checkpoint(replace(layout, memory=m))
                 continue
