@@ -140,7 +140,7 @@ def draw(found: dict[str, list[tuple[int, int, int, float]]], path: Path) -> Non
     axes.set_xlabel("size, relative to the smallest")
     axes.set_ylabel("seconds inside the engine")
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7)
+    figure.legend(fontsize=7, loc="outside lower center", ncols=2)
     figure.savefig(path, dpi=130)
 
 

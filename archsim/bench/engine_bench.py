@@ -33,13 +33,15 @@ INSTANCES = 2000
 class MappedCase(NamedTuple):
     """A model on a chip; chips: how many, None for as many as the model needs.
 
-    reduced: built-in model, prompt and decode of the instance that runs without shortcuts.
+    replicate: more than one copy of a layer, as `archsim run` makes; reduced: built-in model,
+    prompt and decode of the instance that runs without shortcuts.
     """
 
     name: str
     arch: str
     workload: str
     chips: int | None = 1
+    replicate: bool = True
     reduced: tuple[str, int, int] | None = None
 
 
@@ -51,10 +53,11 @@ MAPPED = (
         "traces/minilm_l6.trace.json",
     ),
     MappedCase(
-        "LLaMA-3.2-1B, prompt 2,048 and decode 256, on ISAAC for language models",
+        "LLaMA-3.2-1B, prompt 2,048 and decode 256, on ISAAC for language models, --no-replicate",
         "arch_configs/isaac_llm.yaml",
         "workloads/llama_3.2_1b.yaml",
         chips=None,
+        replicate=False,
         reduced=("llama-3.2-1b", 16, 4),
     ),
 )
@@ -138,7 +141,7 @@ def build(name: str, root: Path) -> Program:
 
     case = next(case for case in MAPPED if case.name == name)
     arch, trace = load_arch(root / case.arch), load_trace(root / case.workload)
-    return map_trace(arch, trace, chips=case.chips).program
+    return map_trace(arch, trace, chips=case.chips, replicate=case.replicate).program
 
 
 def build_reduced(name: str, root: Path) -> tuple[Program, str] | None:
@@ -155,7 +158,8 @@ def build_reduced(name: str, root: Path) -> tuple[Program, str] | None:
     model, seq, decode = case.reduced
     config = load_config(model)
     trace = build_trace(config, Extent(seq=seq, decode=decode), made_by="archsim bench engine")
-    program = map_trace(load_arch(root / case.arch), trace, chips=case.chips).program
+    arch = load_arch(root / case.arch)
+    program = map_trace(arch, trace, chips=case.chips, replicate=case.replicate).program
     return program, f"{model}, prompt {seq} and decode {decode}"
 
 
