@@ -20,6 +20,7 @@ from archsim.arch.totals import chip_total, pe_total, peak_tops, tile_total
 from archsim.components.adc import ADC
 from archsim.components.registry import any_component, kinds
 from archsim.errors import InputError
+from archsim.kinds import classes_by_kind
 from archsim.simulation import simulate
 
 CONFIGS = ROOT / "arch_configs"
@@ -187,7 +188,7 @@ def new_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_a_new_kind_is_one_new_file(new_kind: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = set(kinds())
-    kinds.cache_clear()
+    classes_by_kind.cache_clear()
     try:
         assert set(kinds()) - before == {"comparer_for_test"}
         part = TypeAdapter(any_component()).validate_python(
@@ -195,7 +196,7 @@ def test_a_new_kind_is_one_new_file(new_kind: Path, monkeypatch: pytest.MonkeyPa
         )
         assert part.periods() == [0.5e-9]
     finally:
-        kinds.cache_clear()
+        classes_by_kind.cache_clear()
         sys.modules.pop("archsim.components.comparer_for_test", None)
     monkeypatch.undo()
     assert set(kinds()) == before

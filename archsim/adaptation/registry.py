@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
-import archsim.adaptation.methods as package
 from archsim.adaptation.method import Method
 from archsim.errors import InputError, nearest
+from archsim.kinds import classes_by_kind
 
 
-@functools.cache
 def methods() -> dict[str, type[Method]]:
     """Method classes by kind, the name used on the command line and in YAML."""
-    found: dict[str, type[Method]] = {}
-    for module in pkgutil.iter_modules(package.__path__):
-        members = vars(importlib.import_module(f"{package.__name__}.{module.name}"))
-        for value in members.values():
-            if (
-                isinstance(value, type)
-                and issubclass(value, Method)
-                and "kind" in value.model_fields
-            ):
-                (name,) = get_args(value.model_fields["kind"].annotation)
-                found[name] = value
-    return dict(sorted(found.items()))
+    return classes_by_kind("archsim.adaptation.methods", Method)
 
 
 def make_method(kind: str, parameters: Mapping[str, Any] | None = None) -> Method:

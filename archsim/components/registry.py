@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import operator
-import pkgutil
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from pydantic import Field
 
-import archsim.components
 from archsim.components.base import Component
+from archsim.kinds import classes_by_kind
 
 
-@functools.cache
 def kinds() -> dict[str, type[Component]]:
     """Component classes by the name used in YAML."""
-    found: dict[str, type[Component]] = {}
-    for module in pkgutil.iter_modules(archsim.components.__path__):
-        members = vars(importlib.import_module(f"archsim.components.{module.name}"))
-        for value in members.values():
-            if (
-                isinstance(value, type)
-                and issubclass(value, Component)
-                and "kind" in (value.model_fields)
-            ):
-                (name,) = get_args(value.model_fields["kind"].annotation)
-                found[name] = value
-    return dict(sorted(found.items()))
+    return classes_by_kind("archsim.components", Component)
 
 
 def any_component() -> Any:

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import importlib
-import pkgutil
 from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
-import archsim.reproduce.measures as package
 from archsim.errors import InputError, Location, nearest
+from archsim.kinds import classes_by_kind
 from archsim.reproduce.measure import Measure
 
 
-@functools.cache
 def measures() -> dict[str, type[Measure]]:
     """Measure classes by kind."""
-    found: dict[str, type[Measure]] = {}
-    for module in pkgutil.iter_modules(package.__path__):
-        members = vars(importlib.import_module(f"{package.__name__}.{module.name}"))
-        for value in members.values():
-            if (
-                isinstance(value, type)
-                and issubclass(value, Measure)
-                and "kind" in value.model_fields
-            ):
-                (name,) = get_args(value.model_fields["kind"].annotation)
-                found[name] = value
-    return dict(sorted(found.items()))
+    return classes_by_kind("archsim.reproduce.measures", Measure)
 
 
 def make_measure(arguments: Mapping[str, Any], where: Location | None = None) -> Measure:
