@@ -21,12 +21,17 @@ from archsim.trace.model import Generation, Trace
 
 @dataclass
 class Dependencies:
-    """Writes edges; infos: the flows of each operation of the plan, in its order."""
+    """Writes edges.
+
+    infos: the flows of each operation of the plan, in its order; stores: by operation that reads a
+    stored tensor, the flow that writes it.
+    """
 
     arch: Architecture
     trace: Trace
     plan: Plan
     infos: list[OperationInfo]
+    stores: dict[int, int]
     builder: ProgramBuilder
     batch: int
 
@@ -34,8 +39,26 @@ class Dependencies:
         """All edges of the trace."""
         for operation in self.plan.operations:
             self._of(operation)
+            if operation.index in self.stores:
+                self._stored(operation, self.stores[operation.index])
         if self.trace.generation is not None:
             self._generation(self.trace.generation)
+
+    def _stored(self, operation: Operation, written: int) -> None:
+        """A stored tensor is written as it is made, and read once it is written."""
+        assert operation.stored is not None  # it is in the list because of that
+        producer, count = self.infos[operation.stored], operation.positions
+        group = -(-count // producer.positions)  # positions that its producer makes together
+        self.builder.depend(
+            written,
+            producer.flows[1],
+            np.arange(-(-count // group)),
+            period=count,
+            repeat=group,
+            step=producer.positions,
+            name="stored",
+        )
+        self.builder.depend(self.infos[operation.index].flows[0], written, name="stored")
 
     def _generation(self, generation: Generation) -> None:
         """A generated token is the input of the next position."""

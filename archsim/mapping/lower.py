@@ -68,7 +68,9 @@ class _Lowering:
         self.writer = Writer(tick)
         self.transport = Transport(arch, self.network, self.writer)
         self.infos: list[OperationInfo] = []
-        self.stores: list[tuple[Operation, int, int]] = []  # with the flows that write and read
+        self.stores: dict[
+            int, int
+        ] = {}  # by operation that reads a tensor, the flow that writes it
         self.blocks: dict[tuple[str, object], PEBlock] = {}  # by layer and shape of the PE's share
 
     def run(self, rewrites: Sequence[Rewrite], seed: int) -> Mapped:
@@ -100,17 +102,14 @@ class _Lowering:
                 self._compute(operation, need)
                 self._results(operation, need)
         Dependencies(
-            self.arch, self.trace, self.plan, self.infos, self.writer.builder, self.batch
+            self.arch,
+            self.trace,
+            self.plan,
+            self.infos,
+            self.stores,
+            self.writer.builder,
+            self.batch,
         ).write()
-        for operation, written, read in self.stores:
-            assert operation.stored is not None  # it is in the list because of that
-            source = self.infos[operation.stored].flows[1]
-            made, count = self.infos[operation.stored].positions, operation.positions
-            group = -(-count // made)  # positions that its producer makes together
-            together = {"period": count, "repeat": group, "step": made}
-            table = np.arange(-(-count // group))
-            self.writer.builder.depend(written, source, table, **together, name="stored")
-            self.writer.builder.depend(read, written, name="stored")
 
     # --- flows ---------------------------------------------------------------------------
 
@@ -147,7 +146,7 @@ class _Lowering:
             self.transport.deliver(HOST, need.result_bits, whom, parents)
         self._info(operation, path, (flow, flow), [])
         if written is not None:
-            self.stores.append((operation, written, flow))
+            self.stores[operation.index] = written
 
     def _compute(self, operation: Operation, need: Need) -> None:
         """The first of an operation's two flows: fetch, compute, results in registers."""

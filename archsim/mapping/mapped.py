@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 from archsim.mapping.actions import ActionTable
 from archsim.mapping.written import Written
@@ -47,11 +46,6 @@ class Mapped:
     interval: float
     precision: tuple[int, int]  # weight and input bits of the trace
     written: Written  # by a task switch, if there is one
-
-    @cached_property
-    def resource_part(self) -> list[str]:
-        """Component path of each resource."""
-        return [str(place[0]) for place in self.resource_places]
 
     def part(self, resource: int) -> str:
         """Path of the component that a resource is an instance of."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from archsim.trace.model import Generation, GraphInput
 from archsim.trace.operators import (
@@ -230,7 +230,12 @@ class Graph:
         head_width). bias: a tensor added to the scores and the values learnt for it. The factor
         1/sqrt(head_width) is part of the query projection, so it is no layer.
         """
-        kv_heads = None if sizes.kv_heads == sizes.heads else sizes.kv_heads
+        shared: dict[str, Any] = {
+            "heads": sizes.heads,
+            "kv_heads": None if sizes.kv_heads == sizes.heads else sizes.kv_heads,
+            "causal": sizes.causal,
+            "sequences": sizes.sequences,
+        }
         scores = self._add(
             MatMul(
                 op="matmul",
@@ -238,11 +243,8 @@ class Graph:
                 inputs=[query, key],
                 k=sizes.head_width,
                 n=sizes.span,
-                heads=sizes.heads,
-                kv_heads=kv_heads,
                 transposed=True,
-                causal=sizes.causal,
-                sequences=sizes.sequences,
+                **shared,
             )
         )
         if bias is not None:
@@ -258,11 +260,8 @@ class Graph:
                 inputs=[softmax, value],
                 k=sizes.span,
                 n=sizes.head_width,
-                heads=sizes.heads,
-                kv_heads=kv_heads,
                 transposed=False,
-                causal=sizes.causal,
-                sequences=sizes.sequences,
+                **shared,
             )
         )
 
