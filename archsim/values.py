@@ -99,7 +99,7 @@ def _filled(layer: Stationary, pe: Roles, weight_bits: int) -> float:
     if layer.groups == 1:  # one block fills the rows and columns that it uses
         return 1.0
     arrays = tile_weights(weights_of(layer), pe, weight_bits)
-    held = sum(a.macs for a in arrays) * pe.array.columns_per_weight(weight_bits)
+    held = sum(a.weights for a in arrays) * pe.array.columns_per_weight(weight_bits)
     return held / sum(a.rows * a.columns for a in arrays)
 
 

@@ -91,7 +91,7 @@ def divide_pes(layer: Layer, trace: Trace, arch: Architecture, share: float) -> 
     """Count what lies in the first `share` of a layer's PEs (those a Rewrite's `pes` writes)."""
     pes = layer_pes(layer, trace, arch)
     cut = round(share * len(pes))
-    weights = sum(array.macs for pe in pes[:cut] for array in pe.arrays)
+    weights = sum(array.weights for pe in pes[:cut] for array in pe.arrays)
     return Divided(len(pes), weights, _columns(pes[cut:]))
 
 
@@ -104,4 +104,4 @@ def layer_pes(layer: Layer, trace: Trace, arch: Architecture) -> list[PEShare]:
 
 
 def _columns(pes: list[PEShare]) -> int:
-    return sum(array.width for pe in pes for array in pe.arrays)
+    return sum(array.stored for pe in pes for array in pe.arrays)

@@ -125,7 +125,7 @@ class _Backward:
             self._add(
                 source, op.Linear, f"{layer.name}.dx", [gradient],
                 in_features=layer.out_features, out_features=layer.in_features,
-                weight_stats=layer.weight_stats,
+                circulant=layer.circulant, weight_stats=layer.weight_stats,
             )  # fmt: skip
 
     def _convolution(self, layer: op.Conv2d, record: LayerLearning, gradient: str) -> None:
@@ -136,7 +136,8 @@ class _Backward:
             patches = self._add(
                 "", op.Conv2d, f"{layer.name}.dx", [gradient], kernel=(1, 1),
                 in_channels=layer.out_channels, out_channels=patch * layer.in_channels,
-                groups=layer.groups, weight_stats=layer.weight_stats,
+                groups=layer.groups, circulant=layer.circulant,
+                weight_stats=layer.weight_stats,
             )  # fmt: skip
             self._add(
                 source, op.Fold, f"{layer.name}.fold", [patches], kernel=layer.kernel,

@@ -76,6 +76,11 @@ class Need:
         return sum(len(pe.arrays) for pe in self.pes)
 
     @property
+    def turns(self) -> int:
+        """Readings of the arrays for one vector; more than one if the weights are circulant."""
+        return self.pes[0].arrays[0].turns if self.pes else 1
+
+    @property
     def result_bits(self) -> int:
         """Bits of one position of the result."""
         return self.operation.channels * self.input_bits
@@ -183,7 +188,7 @@ def _need(
         need.most_shards = _input_channels(layer)
         columns = max(pe.converted(a.columns, need.kept) for p in need.pes for a in p.arrays)
         held = max(len(p.arrays) for p in need.pes)
-        need.seconds = pe.vector_seconds(columns, need.input_bits, held)
+        need.seconds = pe.vector_seconds(columns, need.input_bits, held) * need.turns
         return need
     need.work = primitives(layer, inputs, operation.shape)
     need.unit = unit_for(arch, need.work)
@@ -252,12 +257,12 @@ def _digital_seconds(arch: Architecture, need: Need, arriving: int) -> float:
 
 
 def _input_channels(layer: op.Conv2d | op.Linear | op.Recurrent) -> int:
-    """Parts that a layer's input can be cut into: channels, or groups of them."""
+    """Parts that a layer's input can be cut into: channels, circulant blocks or groups of them."""
     if isinstance(layer, op.Linear):
-        return layer.in_features
+        return layer.in_features // layer.circulant
     if isinstance(layer, op.Recurrent):
         return 1  # each part would need its share of the layer's own last output
-    return layer.groups if layer.groups > 1 else layer.in_channels
+    return layer.groups if layer.groups > 1 else layer.in_channels // layer.circulant
 
 
 def _most_shards(layer: object, inputs: list[TensorShape], operation: Operation) -> int:

@@ -17,12 +17,13 @@ def pe_product(
 ) -> list[int]:
     """Write the stages behind the stage `fetched`; the resources of the arrays that are used.
 
-    place: tile and PE. The results end in the PE's output register.
+    place: tile and PE. The results end in the PE's output register. Inputs of circulant weights
+    are fetched once and turned as the input register is read.
     """
     loaded = writer.work(
         f"{PE}.{pe.names['input_register']}",
         place,
-        pe.input_register.access(share.input_elements * need.input_bits),
+        pe.input_register.access(share.input_elements * need.input_bits * need.turns),
         [fetched],
     )
     if isinstance(pe, AnalogRoles):
@@ -31,7 +32,7 @@ def pe_product(
         arrays, sums = _bit_serial(pe, writer, place, share, need, loaded)
     if need.mask is not None:
         name, mask = need.mask
-        masked = mask.apply(sum(array.columns for array in share.arrays))
+        masked = mask.apply(need.turns * sum(array.columns for array in share.arrays))
         sums = [writer.work(f"{PE}.{name}", place, masked, sums)]
     store = pe.output_register.access(sum(share.widths.values()) * need.input_bits)
     writer.work(f"{PE}.{pe.names['output_register']}", place, store, sums)
@@ -48,7 +49,7 @@ def _analog(
 ) -> tuple[list[int], list[int]]:
     """For each array bit by bit: read, convert, shift and add; arrays and last stages."""
     path = {role: f"{PE}.{name}" for role, name in pe.names.items()}
-    beats = pe.input_beats(need.input_bits)
+    beats = pe.input_beats(need.input_bits) * need.turns
     ports = pe.shift_add.count * pe.shift_add.inputs
     arrays, sums = [], []
     for index, array in enumerate(share.arrays):
@@ -104,13 +105,14 @@ def _bit_serial(
             before = _step(writer, path, "align", where, aligned, [loaded])
         kept = pe.converted(array.columns, need.kept)
         outputs = pe.converted(array.width, need.kept)
-        multiply = macro.multiply(bits, array.rows, array.columns, kept, outputs)
+        summed = pe.converted(array.stored, need.kept)
+        multiply = macro.multiply(bits, array.rows, array.columns, kept, summed)
         product = writer.stage(
             resource,
             multiply.period,
             [(path, action, amount) for action, amount in multiply.actions.items()],
             cycles=multiply.cycles,
-            beats=pe.input_beats(bits),
+            beats=pe.input_beats(bits) * need.turns,
             hold=True,
             parents=[before],
         )

@@ -1,11 +1,14 @@
 """How the weights of one layer fill arrays: row tiles, column tiles, bit slices.
 
-An array is a crossbar, or a plane of a bit-serial macro.
+An array is a crossbar, or a plane of a bit-serial macro. Of a circulant block one row is stored,
+as a column, and read once for every row of the block, with the inputs turned by one place each time
+(ReBoc, DATE 2020). Columns that would stay empty take copies turned against each other, which save
+readings.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archsim.arch.pe import Roles
 from archsim.components.base import ceil_div
@@ -16,17 +19,29 @@ from archsim.trace.operators import Conv2d, Linear, Recurrent
 class ArrayShare:
     """What one array holds of a layer.
 
-    rows, columns: wordlines and bitlines in use; macs: weights stored, each one MAC per vector;
-    inputs: which part of the input vector drives the rows; outputs: which outputs it adds to
-    (arrays with the same `outputs` hold different rows of the same columns); width: outputs.
+    rows, columns: wordlines and bitlines in use; weights: how many are stored; inputs: which part
+    of the input vector drives the rows; outputs: which outputs it adds to (arrays with the same
+    `outputs` hold different rows of the same columns); width: outputs of a vector; turns: readings
+    of a vector, each with its inputs turned further and for as many other outputs.
     """
 
     rows: int
     columns: int
-    macs: int
+    weights: int
     inputs: int
     outputs: int
     width: int
+    turns: int = 1
+
+    @property
+    def macs(self) -> int:
+        """Products of one vector: every weight in every reading."""
+        return self.weights * self.turns
+
+    @property
+    def stored(self) -> int:
+        """Weights side by side in a row: the outputs of one reading."""
+        return self.width // self.turns
 
 
 @dataclass(frozen=True)
@@ -54,23 +69,37 @@ class PEShare:
 
 @dataclass(frozen=True)
 class Weights:
-    """A weight matrix as arrays see it: `groups` blocks of rows x columns (im2col for conv)."""
+    """A weight matrix as arrays see it: `groups` blocks of rows x columns (im2col for conv).
+
+    circulant: side of its circulant blocks, of which each keeps one row; 1 if there are none.
+    """
 
     rows: int
     columns: int
     groups: int
+    circulant: int = 1
+
+    def turns(self, outputs: int) -> int:
+        """Readings of one vector in arrays of `outputs` outputs.
+
+        As many copies of the stored columns as fit side by side, a divisor of the block's side.
+        """
+        stored = self.columns // self.circulant
+        copies = (n for n in range(1, self.circulant + 1) if self.circulant % n == 0)
+        return self.circulant // max(n for n in copies if n == 1 or n * stored <= outputs)
 
 
 def weights_of(layer: Conv2d | Linear | Recurrent) -> Weights:
     """The weight matrix of a layer that stays in arrays."""
-    return Weights(layer.rows, layer.columns, layer.groups)
+    side = 1 if isinstance(layer, Recurrent) else layer.circulant
+    return Weights(layer.rows, layer.columns, layer.groups, side)
 
 
 def cut(weights: Weights, shards: int) -> Weights:
     """One of `shards` equal parts by input channels (by groups, if there are any)."""
     if weights.groups > 1:
-        return Weights(weights.rows, weights.columns, weights.groups // shards)
-    return Weights(weights.rows // shards, weights.columns, 1)
+        return replace(weights, groups=weights.groups // shards)
+    return replace(weights, rows=weights.rows // shards)
 
 
 def tile_weights(
@@ -93,22 +122,25 @@ def tile_weights(
                 ArrayShare(
                     rows=held * rows,
                     columns=held * columns * slices,
-                    macs=held * rows * columns,
+                    weights=held * rows * columns,
                     inputs=first_input + index,
                     outputs=first_output + index,
                     width=held * columns,
                 )
             )
         return shares
+    turns = weights.turns(outputs)
+    columns //= turns
     row_tiles, column_tiles = ceil_div(rows, pe.array.rows), ceil_div(columns, outputs)
     return [
         ArrayShare(
             rows=(held := min(pe.array.rows, rows - r * pe.array.rows)),
-            columns=(width := min(outputs, columns - c * outputs)) * slices,
-            macs=held * width,
+            columns=(stored := min(outputs, columns - c * outputs)) * slices,
+            weights=held * stored,
             inputs=first_input + group * row_tiles + r,
             outputs=first_output + group * column_tiles + c,
-            width=width,
+            width=stored * turns,
+            turns=turns,
         )
         for group in range(groups)
         for c in range(column_tiles)

@@ -7,7 +7,15 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from archsim.trace import window
-from archsim.trace.layer import LayerBase, ShapeError, TensorShape, channels, positions
+from archsim.trace.layer import (
+    Circulant,
+    LayerBase,
+    ShapeError,
+    TensorShape,
+    channels,
+    check_circulant,
+    positions,
+)
 from archsim.trace.window import Reach
 
 Pair = tuple[PositiveInt, PositiveInt]
@@ -61,12 +69,16 @@ class Windowed(LayerBase):
 
 
 class Conv2d(Windowed):
-    """Convolution; `groups` equal to the channels makes it depthwise."""
+    """Convolution; `groups` equal to the channels makes it depthwise.
+
+    With `circulant` blocks of channels at every place of the kernel, as in a linear layer.
+    """
 
     op: Literal["conv2d"]
     in_channels: PositiveInt
     out_channels: PositiveInt
     groups: PositiveInt = 1
+    circulant: Circulant = 1
     stationary: ClassVar[bool] = True
 
     def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
@@ -75,6 +87,7 @@ class Conv2d(Windowed):
             raise ShapeError(f"expects {self.in_channels} channels, its input has {found}")
         if self.in_channels % self.groups or self.out_channels % self.groups:
             raise ShapeError(f"groups ({self.groups}) must divide in_channels and out_channels")
+        check_circulant(self.circulant, self.in_channels, self.out_channels, self.groups)
         height, width = self.window_size(inputs[0])
         return height, width, self.out_channels
 
@@ -92,7 +105,7 @@ class Conv2d(Windowed):
         return positions(output) * self.rows * self.out_channels
 
     def parameters(self) -> int:
-        return self.rows * self.out_channels
+        return self.rows * self.out_channels // self.circulant
 
 
 class Pool(Windowed):

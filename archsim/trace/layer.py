@@ -19,6 +19,12 @@ Shape = Annotated[
 ]
 
 
+Circulant = Annotated[
+    PositiveInt,
+    Field(description="side of the circulant blocks that the weights are made of; 1: of none"),
+]
+
+
 class ShapeError(ValueError):
     """Shapes that do not chain: the message says which and what would fit."""
 
@@ -31,6 +37,15 @@ def positions(shape: TensorShape) -> int:
 def channels(shape: TensorShape) -> int:
     """Elements in each vector of a tensor: its last axis."""
     return shape[-1]
+
+
+def check_circulant(side: int, inner: int, outer: int, groups: int = 1) -> None:
+    """ShapeError unless blocks of `side` x `side` fill a layer's input and output channels."""
+    if side > 1 and (inner % side or outer % side or groups > 1):
+        raise ShapeError(
+            f"circulant blocks of {side} need input and output channels in multiples of {side} "
+            f"and one group, not {inner}, {outer} and {groups}"
+        )
 
 
 class LayerBase(Model):

@@ -7,16 +7,29 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, PositiveInt
 
 from archsim.trace import window
-from archsim.trace.layer import LayerBase, ShapeError, TensorShape, channels, positions
+from archsim.trace.layer import (
+    Circulant,
+    LayerBase,
+    ShapeError,
+    TensorShape,
+    channels,
+    check_circulant,
+    positions,
+)
 from archsim.trace.window import Reach
 
 
 class Linear(LayerBase):
-    """A fully connected layer, applied to every position (token) alone."""
+    """A fully connected layer, applied to every position (token) alone.
+
+    In a circulant block each row is the one above it, turned by one place (CirCNN, MICRO 2017), so
+    that one row is stored for `circulant` of them; MACs are those of the whole matrix.
+    """
 
     op: Literal["linear"]
     in_features: PositiveInt
     out_features: PositiveInt
+    circulant: Circulant = 1
     stationary: ClassVar[bool] = True
     groups: ClassVar[int] = 1
 
@@ -24,6 +37,7 @@ class Linear(LayerBase):
         found = channels(inputs[0])
         if found != self.in_features:
             raise ShapeError(f"expects {self.in_features} features, its input has {found}")
+        check_circulant(self.circulant, self.in_features, self.out_features)
         return (*inputs[0][:-1], self.out_features)
 
     def reach(self, which: int, inputs: list[TensorShape], output: TensorShape) -> Reach:
@@ -41,7 +55,7 @@ class Linear(LayerBase):
         return positions(output) * self.in_features * self.out_features
 
     def parameters(self) -> int:
-        return self.in_features * self.out_features
+        return self.in_features * self.out_features // self.circulant
 
 
 class MatMul(LayerBase):
