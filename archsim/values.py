@@ -80,7 +80,7 @@ def _values(
     usual = mean_level(None, weights[1], pe.array)
     assert usual is not None  # uniform codes have a level at any width
     skips = pe.dac.zero_skip == "bit_plane"
-    arrays = tile_weights(weights_of(layer), pe, weights[1]) if skips else []
+    arrays = tile_weights(weights_of(layer), pe, weights[1]) if skips else ()
     return Values(
         one_density=float(np.average(ones, weights=rows)),
         drive=_drive(digits, pe),
@@ -215,7 +215,7 @@ def _drive(digits: Floats, pe: AnalogRoles) -> float:
     return float((digits @ np.array(energies)).mean())
 
 
-def _live(digits: Floats, arrays: list[ArrayShare]) -> float:
+def _live(digits: Floats, arrays: tuple[ArrayShare, ...]) -> float:
     """Share of conversions that follow a read with a pulse on at least one row of their array."""
     still = digits[:, 0, None] ** np.array([a.rows for a in arrays])
     return float(np.average(1 - still.mean(axis=0), weights=[a.columns for a in arrays]))

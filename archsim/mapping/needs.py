@@ -49,7 +49,7 @@ class Need:
     weight_bits: int
     input_bits: int
     weights: Weights | None = None  # of a layer that stays in arrays
-    shard_pes: list[list[PEShare]] = field(default_factory=list)  # of one lane, shard by shard
+    shard_pes: tuple[tuple[PEShare, ...], ...] = ()  # of one lane, shard by shard
     unit: tuple[str, DigitalUnit] | None = None
     work: Primitives = field(default_factory=dict)
     reads: dict[int, int] = field(default_factory=dict)  # bits per position, by input number

@@ -9,6 +9,8 @@ readings.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
 from archsim.arch.pe import Roles
 from archsim.components.base import ceil_div
@@ -50,18 +52,18 @@ class PEShare:
 
     arrays: tuple[ArrayShare, ...]
 
-    @property
+    @cached_property
     def input_elements(self) -> int:
         """Distinct input elements that the register holds."""
         return sum({a.inputs: a.rows for a in self.arrays}.values())
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Equal for PEs whose arrays do the same work: rows and columns, inputs, outputs."""
         sizes = [n for array in self.arrays for n in (array.rows, array.columns)]
         return (self.input_elements, sum(self.widths.values()), *sizes)
 
-    @property
+    @cached_property
     def widths(self) -> dict[int, int]:
         """Outputs of the PE after its arrays' partial sums are added, by output group."""
         return {a.outputs: a.width for a in self.arrays}
@@ -102,40 +104,81 @@ def cut(weights: Weights, shards: int) -> Weights:
     return replace(weights, rows=weights.rows // shards)
 
 
-def tile_weights(
-    weights: Weights, pe: Roles, weight_bits: int, first_input: int = 0, first_output: int = 0
-) -> list[ArrayShare]:
+def tile_weights(weights: Weights, pe: Roles, weight_bits: int) -> tuple[ArrayShare, ...]:
     """The arrays of one copy of a weight matrix, column tile by column tile.
 
     Each block is cut into tiles of the array's rows and of the outputs that fit side by side.
     Blocks smaller than an array share one on its diagonal; their other cells stay at zero.
     """
-    outputs = pe.outputs_per_array(weight_bits)
-    slices = pe.array.columns_per_weight(weight_bits)
+    return _arrays(weights, _grid(pe, weight_bits))
+
+
+def tile_shards(
+    weights: Weights, pe: Roles, weight_bits: int, shards: int = 1
+) -> tuple[tuple[PEShare, ...], ...]:
+    """PEs of one copy of a layer, shard by shard: each shard holds other input channels.
+
+    Shards of one block add to the same outputs, which the home tile merges. Consecutive arrays
+    go into one PE, so that row tiles of one column tile mostly meet there.
+    """
+    return _shards(weights, _grid(pe, weight_bits), pe.planes, shards)
+
+
+class _Grid(NamedTuple):
+    """An array: its rows, the outputs side by side and the columns that each takes."""
+
+    rows: int
+    outputs: int
+    slices: int
+
+
+def _grid(pe: Roles, weight_bits: int) -> _Grid:
+    array = pe.array
+    return _Grid(
+        array.rows, pe.outputs_per_array(weight_bits), array.columns_per_weight(weight_bits)
+    )
+
+
+@lru_cache(maxsize=64)  # the blocks of a transformer are alike, and so are the points of a sweep
+def _shards(
+    weights: Weights, grid: _Grid, per_pe: int, shards: int
+) -> tuple[tuple[PEShare, ...], ...]:
+    part = cut(weights, shards)
+    found = []
+    inputs = outputs = 0
+    for _ in range(shards):
+        arrays = _arrays(part, grid, inputs, outputs)
+        inputs = max(a.inputs for a in arrays) + 1
+        outputs = max(a.outputs for a in arrays) + 1 if weights.groups > 1 else 0
+        pes = (PEShare(arrays[i : i + per_pe]) for i in range(0, len(arrays), per_pe))
+        found.append(tuple(pes))
+    return tuple(found)
+
+
+def _arrays(
+    weights: Weights, grid: _Grid, first_input: int = 0, first_output: int = 0
+) -> tuple[ArrayShare, ...]:
     rows, columns, groups = weights.rows, weights.columns, weights.groups
-    if groups > 1 and rows <= pe.array.rows and columns <= outputs:
-        together = min(pe.array.rows // rows, outputs // columns)
-        shares = []
-        for index in range(ceil_div(groups, together)):
-            held = min(together, groups - index * together)
-            shares.append(
-                ArrayShare(
-                    rows=held * rows,
-                    columns=held * columns * slices,
-                    weights=held * rows * columns,
-                    inputs=first_input + index,
-                    outputs=first_output + index,
-                    width=held * columns,
-                )
+    if groups > 1 and rows <= grid.rows and columns <= grid.outputs:
+        together = min(grid.rows // rows, grid.outputs // columns)
+        return tuple(
+            ArrayShare(
+                rows=(held := min(together, groups - index * together)) * rows,
+                columns=held * columns * grid.slices,
+                weights=held * rows * columns,
+                inputs=first_input + index,
+                outputs=first_output + index,
+                width=held * columns,
             )
-        return shares
-    turns = weights.turns(outputs)
+            for index in range(ceil_div(groups, together))
+        )
+    turns = weights.turns(grid.outputs)
     columns //= turns
-    row_tiles, column_tiles = ceil_div(rows, pe.array.rows), ceil_div(columns, outputs)
-    return [
+    row_tiles, column_tiles = ceil_div(rows, grid.rows), ceil_div(columns, grid.outputs)
+    return tuple(
         ArrayShare(
-            rows=(held := min(pe.array.rows, rows - r * pe.array.rows)),
-            columns=(stored := min(outputs, columns - c * outputs)) * slices,
+            rows=(held := min(grid.rows, rows - r * grid.rows)),
+            columns=(stored := min(grid.outputs, columns - c * grid.outputs)) * grid.slices,
             weights=held * stored,
             inputs=first_input + group * row_tiles + r,
             outputs=first_output + group * column_tiles + c,
@@ -145,27 +188,4 @@ def tile_weights(
         for group in range(groups)
         for c in range(column_tiles)
         for r in range(row_tiles)
-    ]
-
-
-def tile_shards(
-    weights: Weights, pe: Roles, weight_bits: int, shards: int = 1
-) -> list[list[PEShare]]:
-    """PEs of one copy of a layer, shard by shard: each shard holds other input channels.
-
-    Shards of one block add to the same outputs, which the home tile merges.
-    """
-    part = cut(weights, shards)
-    found: list[list[PEShare]] = []
-    inputs = outputs = 0
-    for _ in range(shards):
-        arrays = tile_weights(part, pe, weight_bits, inputs, outputs)
-        inputs = max(a.inputs for a in arrays) + 1
-        outputs = max(a.outputs for a in arrays) + 1 if weights.groups > 1 else 0
-        found.append(fill_pes(arrays, pe.planes))
-    return found
-
-
-def fill_pes(arrays: list[ArrayShare], per_pe: int) -> list[PEShare]:
-    """Put consecutive arrays into PEs, so that row tiles of one column tile mostly meet in one."""
-    return [PEShare(tuple(arrays[i : i + per_pe])) for i in range(0, len(arrays), per_pe)]
+    )
