@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -43,17 +44,8 @@ class WriteDriver(Component):
         return [self.pulse]
 
     def shares(self) -> NDArray[np.float64]:
-        """(most,) probability that a cell takes 1, 2, ... pulses."""
-        if self.spread == 0 or not self.verify:
-            exact = np.zeros(max(self.most, round(self.pulses)))
-            exact[max(round(self.pulses), 1) - 1] = 1.0
-            return exact
-
-        def below(count: float) -> float:
-            return 0.5 * (1 + math.erf((count - self.pulses) / (self.spread * math.sqrt(2))))
-
-        edges = [0.0, *(below(k + 0.5) for k in range(1, self.most)), 1.0]
-        return np.diff(edges)
+        """(most,) probability that a cell takes 1, 2, ... pulses; read-only."""
+        return _shares(self.pulses, self.spread if self.verify else 0.0, self.most)
 
     def mean_pulses(self) -> float:
         """Pulses that a cell takes on average, after rounding and cutting."""
@@ -78,3 +70,17 @@ class WriteDriver(Component):
         total = rows * cells * mean + random.normal() * deviation * math.sqrt(rows * cells)
         least, most = rows * cells, rows * cells * len(shares)
         return np.minimum(loops, len(shares)), round(min(max(total, least), most))
+
+
+@lru_cache(maxsize=64)  # asked for every array that is programmed
+def _shares(pulses: float, spread: float, most: int) -> NDArray[np.float64]:
+    """Normal shares of the numbers of pulses, cut at 1 and `most`; a single one without spread."""
+    if spread == 0:
+        found = np.zeros(max(most, round(pulses)))
+        found[max(round(pulses), 1) - 1] = 1.0
+    else:
+        steps = np.arange(1, most) + 0.5
+        below = [0.5 * (1 + math.erf((k - pulses) / (spread * math.sqrt(2)))) for k in steps]
+        found = np.diff([0.0, *below, 1.0])
+    found.flags.writeable = False
+    return found

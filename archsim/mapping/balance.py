@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 
 from archsim.arch.model import Architecture
 from archsim.components.base import ceil_div
 from archsim.components.buffer import Buffer
 from archsim.components.mesh_router import MeshRouter
 from archsim.components.offchip_link import OffchipLink
+from archsim.mapping.columns import lane_counts
 from archsim.mapping.graph import Operation
 from archsim.mapping.needs import Need, shard_count, unit_memory
 
@@ -22,18 +24,22 @@ def best_interval(arch: Architecture, needs: list[Need], ops: list[Operation], c
     would wait for their inputs.
     """
     pes = chips * arch.chip.tile.count * arch.chip.tile.pe.count
-    loads = [(len(n.pes), n.operation.positions, n.seconds) for n in needs if n.pes]
+    loads = [
+        (len(n.pes), n.operation.positions * n.seconds, lane_counts(n.operation))
+        for n in needs
+        if n.pes
+    ]
     floor = max((_stream_seconds(arch, need, ops) for need in needs), default=0.0)
     if not loads:
         return max(floor, *(n.operation.positions * n.seconds for n in needs))
     candidates = sorted(
-        {count * seconds / k for _, count, seconds in loads for k in range(1, count + 1)}
+        {work / lanes for _, work, counts in loads for lanes in counts}
         | ({floor} - {0.0})  # no network, no floor
     )
 
     def fits(interval: float) -> bool:
         return interval >= floor and pes >= sum(
-            size * min(copies(count * seconds, interval), count) for size, count, seconds in loads
+            size * lanes_within(counts, copies(work, interval)) for size, work, counts in loads
         )
 
     low, high = 0, len(candidates) - 1
@@ -41,6 +47,11 @@ def best_interval(arch: Architecture, needs: list[Need], ops: list[Operation], c
         middle = (low + high) // 2
         low, high = (low, middle) if fits(candidates[middle]) else (middle + 1, high)
     return candidates[low]
+
+
+def lanes_within(counts: list[int], wanted: int) -> int:
+    """The least of the possible numbers of copies that is enough, or the most there are."""
+    return counts[min(bisect_left(counts, wanted), len(counts) - 1)]
 
 
 def copies(work: float, interval: float) -> int:
@@ -86,7 +97,7 @@ def set_parallelism(
         operation = need.operation
         if need.weights is not None:
             wanted = copies(operation.positions * need.seconds, interval)
-            need.lanes = 1 if operation.recurrent else min(wanted, operation.positions)
+            need.lanes = lanes_within(lane_counts(operation), wanted)
             need.shards = 1
         elif not operation.off_chip:
             bits = need.input_bits * sum(

@@ -10,6 +10,7 @@ from archsim.components.base import ceil_div
 from archsim.errors import InputError
 from archsim.mapping.balance import best_interval, set_parallelism
 from archsim.mapping.buffers import least_buffers
+from archsim.mapping.columns import columns_of
 from archsim.mapping.floor import Floor, Lane, NoRoom, TilePart
 from archsim.mapping.graph import Feed, Operation
 from archsim.mapping.needs import Need, needs_of, shard_count
@@ -216,6 +217,8 @@ def _buffer_bits(
     positions = slots[need.operation.index, feed.which]
     if need.lanes > 1 and feed.one_to_one:  # a lane gets only the positions it works on
         positions = ceil_div(positions, need.lanes) + 1
+    elif columns := columns_of(need.operation, need.lanes, ops[feed.producer].shape):
+        positions = ceil_div(positions * columns.needed, columns.every) + columns.needed
     return positions * ceil_div(ops[feed.producer].channels * need.input_bits, need.shards)
 
 
