@@ -262,10 +262,11 @@ class ProgramBuilder:
             raise ProgramError(f"a stage of flow {name} has a negative service time")
         if max(service, grown) > TIME_LIMIT:
             raise OverflowError(f"a service of flow {name} passes {TIME_LIMIT} ticks")
-        if any(not first <= p < index for p in parents):
+        own = tuple(parents) if len(parents) < 2 else tuple(sorted(set(parents)))
+        if own and not (first <= own[0] and own[-1] < index):
             raise ProgramError(f"a stage of flow {name} has a parent outside its lane")
         self._stages.append((resource, beats, service, slope, int(hold), action, count))
-        self._parents.append(tuple(sorted(set(parents))))
+        self._parents.append(own)
         return index
 
     def block(self, first_stage: int, first_resource: int) -> Block:

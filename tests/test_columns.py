@@ -11,8 +11,8 @@ from archsim.mapping.columns import columns_of, lane_counts
 from archsim.mapping.floor import Lane, TilePart
 from archsim.mapping.graph import Operation, operations
 from archsim.mapping.lower import map_trace
-from archsim.mapping.network import WHOLE
 from archsim.mapping.plan import Plan, plan
+from archsim.mapping.spans import WHOLE
 from archsim.mapping.steering import period, targets, variants
 from archsim.trace.model import Trace
 

@@ -79,7 +79,7 @@ def _shares(pulses: float, spread: float, most: int) -> NDArray[np.float64]:
         found = np.zeros(max(most, round(pulses)))
         found[max(round(pulses), 1) - 1] = 1.0
     else:
-        steps = np.arange(1, most) + 0.5
+        steps = [k + 0.5 for k in range(1, most)]
         below = [0.5 * (1 + math.erf((k - pulses) / (spread * math.sqrt(2)))) for k in steps]
         found = np.diff([0.0, *below, 1.0])
     found.flags.writeable = False

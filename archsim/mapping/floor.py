@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from archsim.arch.model import Architecture
 from archsim.components.base import ceil_div
 from archsim.components.buffer import Buffer
-from archsim.mapping.network import Slice
+from archsim.mapping.spans import Slice
 
 
 class NoRoom(Exception):

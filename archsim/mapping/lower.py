@@ -19,12 +19,13 @@ from archsim.mapping.graph import HOST, Operation, operations
 from archsim.mapping.growth import finest
 from archsim.mapping.mapped import Mapped, OperationInfo
 from archsim.mapping.needs import Need, unit_for
-from archsim.mapping.network import WHOLE, Network
+from archsim.mapping.network import Network
 from archsim.mapping.placement import AS_USUAL, Placement
 from archsim.mapping.plan import Plan, plan
 from archsim.mapping.primitives import Primitives, primitives
 from archsim.mapping.products import PE, pe_product
 from archsim.mapping.programming import Programming
+from archsim.mapping.spans import WHOLE
 from archsim.mapping.steering import targets, variants
 from archsim.mapping.sums import additions, result_bits, widths_of
 from archsim.mapping.tiling import PEShare

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -14,6 +13,7 @@ from archsim.components.mesh_router import MeshRouter
 from archsim.components.offchip_link import OffchipLink
 from archsim.errors import InputError
 from archsim.mapping.graph import HOST
+from archsim.mapping.spans import Span, Targets, union
 
 # A link of the network: ("mesh", chip, from, to), ("up" | "down", tile), ("off", chip)
 Link = tuple[str | int, ...]
@@ -21,51 +21,6 @@ Link = tuple[str | int, ...]
 
 class NoRoute(InputError):
     """Two places that nothing connects; says which component is missing."""
-
-
-@dataclass(frozen=True)
-class Slice:
-    """Part number `index` of `parts` equal parts of a vector's channels."""
-
-    index: int = 0
-    parts: int = 1
-
-    @property
-    def span(self) -> tuple[Fraction, Fraction]:
-        """Where it starts and ends, as fractions of the vector."""
-        return _span(self.index, self.parts)
-
-
-@functools.cache  # few different ones, asked for often; equal ones are the same object
-def _span(index: int, parts: int) -> tuple[Fraction, Fraction]:
-    return Fraction(index, parts), Fraction(index + 1, parts)
-
-
-Span = tuple[Fraction, Fraction]
-Targets = frozenset[tuple[int, Span]]  # (tile, channels that it needs)
-WHOLE = Slice().span
-
-
-def overlap(one: Span, other: Span) -> Span | None:
-    """The channels that two spans share."""
-    if one is WHOLE or other is WHOLE or one is other:
-        return other if one is WHOLE else one
-    low, high = max(one[0], other[0]), min(one[1], other[1])
-    return (low, high) if low < high else None
-
-
-def union(spans: Collection[Span]) -> Fraction:
-    """Share of a vector that is in at least one of the spans."""
-    if WHOLE in spans:
-        return WHOLE[1]
-    if len(spans) == 1:
-        ((low, high),) = spans
-        return high - low
-    total, reached = Fraction(0), Fraction(0)
-    for low, high in sorted(spans):
-        total += max(high - max(low, reached), Fraction(0))
-        reached = max(reached, high)
-    return total
 
 
 @dataclass(frozen=True)
@@ -127,7 +82,7 @@ class Network:
         parents: list[int] = []
         carried: list[set[Span]] = []
         ends: dict[int, tuple[int, set[Span]]] = {}
-        for target, span in sorted(targets):
+        for target, span in sorted(targets, key=lambda t: (t[0], t[1].low, t[1].high)):
             at = -1
             for link in self._route(source, target) if target != source else []:
                 if link not in links:
@@ -140,8 +95,8 @@ class Network:
         return Tree(
             links=tuple(links),
             parents=tuple(parents),
-            share=tuple(union(spans) for spans in carried),
-            leaf={target: (at, union(spans)) for target, (at, spans) in ends.items()},
+            share=tuple(union(frozenset(spans)) for spans in carried),
+            leaf={target: (at, union(frozenset(spans))) for target, (at, spans) in ends.items()},
         )
 
     def _route(self, source: int, target: int) -> list[Link]:

@@ -25,8 +25,8 @@ from archsim.components.dram import Dram
 from archsim.components.write_driver import WriteDriver
 from archsim.errors import InputError
 from archsim.mapping.graph import HOST
-from archsim.mapping.network import WHOLE
 from archsim.mapping.plan import Plan
+from archsim.mapping.spans import WHOLE
 from archsim.mapping.tiling import ArrayShare
 from archsim.mapping.transport import TILE, Transport
 from archsim.mapping.writer import Writer

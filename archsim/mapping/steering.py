@@ -7,8 +7,8 @@ import math
 from archsim.mapping.columns import Columns, columns_of
 from archsim.mapping.floor import Lane
 from archsim.mapping.graph import HOST, Operation
-from archsim.mapping.network import Span, Targets, overlap
 from archsim.mapping.plan import Plan
+from archsim.mapping.spans import Span, Targets, overlap
 
 MOST_VARIANTS = 256  # lanes of a result flow; beyond it every lane gets every position
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -10,7 +9,8 @@ from archsim.arch.model import Architecture
 from archsim.components.buffer import Buffer
 from archsim.components.bus import Bus
 from archsim.mapping.graph import HOST
-from archsim.mapping.network import Network, Targets
+from archsim.mapping.network import Network
+from archsim.mapping.spans import Targets, bits_of
 from archsim.mapping.writer import Writer
 
 TILE = "chip.tile"
@@ -41,7 +41,7 @@ class Transport:
         for tile, (end, share) in sorted(arrived.items()):
             if tile == HOST and end >= 0:
                 continue
-            write = self.buffer.access(math.ceil(bits * share))
+            write = self.buffer.access(bits_of(bits, share))
             place = source if tile == HOST else tile  # without a link the host reads the buffer
             after = parents if end < 0 else [end]
             self.writer.work(self.buffer_path, (place,), write, after)
@@ -57,7 +57,7 @@ class Transport:
         tree = network.tree(source, whom)
         stages: list[int] = []
         for link, before, share in zip(tree.links, tree.parents, tree.share, strict=True):
-            carried = math.ceil(bits * share)
+            carried = bits_of(bits, share)
             if link[0] == "off":
                 assert network.link is not None
                 path = f"chip.{network.link_name}"

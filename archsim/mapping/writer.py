@@ -142,6 +142,8 @@ class Writer:
     ) -> int:
         """A stage that does one piece of work on a component, cut into beats if it is long."""
         beats = beats_of(work.cycles)
+        if beats == 1:
+            return self.repeat(path, key, work, 1, parents)
         piece = replace(
             work,
             cycles=work.cycles // beats,
