@@ -14,7 +14,8 @@ from test_teaching import LINK, ROUTER, layers, linear, small_chip
 from archsim.errors import InputError
 from archsim.mapping.graph import HOST
 from archsim.mapping.lower import map_trace
-from archsim.mapping.network import WHOLE, Link, Network, Slice, Targets, Tree, overlap, union
+from archsim.mapping.network import Link, Network, Tree
+from archsim.mapping.spans import WHOLE, Slice, Span, Targets, overlap, union
 
 PARTS = (1, 2, 3, 4, 6)
 CELLS = math.lcm(*PARTS)  # channels in equal cells, so that every slice is a set of cells
@@ -26,8 +27,8 @@ def mesh(tiles: int, chips: int = 1, shared: int = 1) -> Network:
     return Network(small_chip(changes), chips)
 
 
-def cells(span: tuple[Fraction, Fraction]) -> set[int]:
-    return set(range(int(span[0] * CELLS), int(span[1] * CELLS)))
+def cells(span: Span) -> set[int]:
+    return set(range(int(span.low * CELLS), int(span.high * CELLS)))
 
 
 def ends(network: Network, link: Link) -> tuple[object, object]:
@@ -160,7 +161,7 @@ def test_between_two_chips() -> None:
 def test_union_of_slices(slices: list[tuple[int, int]]) -> None:
     spans = [Slice(i % parts, parts).span for parts, i in slices]
     together: set[int] = set().union(*(cells(span) for span in spans))
-    assert union(spans) == Fraction(len(together), CELLS)
+    assert union(frozenset(spans)) == Fraction(len(together), CELLS)
 
 
 @given(st.sampled_from(PARTS), st.sampled_from(PARTS), st.data())
