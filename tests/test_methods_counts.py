@@ -144,11 +144,11 @@ def test_lorafusion_by_hand() -> None:
 
 
 def test_rep_net_on_a_map_by_hand() -> None:
-    """From the image and after both blocks: kernels of 3 on small maps, 8 channels in between."""
+    """Beside both blocks, the first from the image: kernels of 3 on small maps, 8 in between."""
     adapted = adapt("mobile", "rep-net", biases=False)
     first = 3 * 9 * 8 + 8 * 8
-    others = 2 * (8 // 2 * 9 * 8 + 8 * 8)  # two groups
-    assert adapted.trained == first + others + 8 * 5
+    second = 8 // 2 * 9 * 8 + 8 * 8  # two groups
+    assert adapted.trained == first + second + 8 * 5
     assert "rep0.conv1" in adapted.trainable
     assert adapted.trace.shapes["rep0.pool"] == (3, 3, 3)
     assert adapted.trace.shapes["rep0.resize"] == (6, 6, 8)

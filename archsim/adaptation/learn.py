@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from archsim.adaptation.evaluate import Switch
     from archsim.arch.model import Architecture
     from archsim.learning.work import LearningWork
+    from archsim.mapping.written import Rewrite
     from archsim.result import Result
+    from archsim.trace.model import Trace
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ def chip_step(
 
     work: archsim.learning.learning_work of `adapted.trace` and what it trains, with the mini-batch.
     Transposed weights stand beside the weights, so that more chips may be needed than for
-    inference; chips=None takes as many as it needs. The update rewrites what a task switch does.
-    Layers are not replicated. Raises InputError for a layer whose backward pass is not modelled.
+    inference; chips=None takes as many as it needs. The update rewrites what a task switch does,
+    and its transposed copies. Layers are not replicated. Raises InputError for a layer whose
+    backward pass is not modelled.
     """
     from archsim.adaptation.evaluate import write
     from archsim.learning.backward import training_trace, transposed_of
@@ -70,5 +73,24 @@ def chip_step(
         replicate=False,
         placement=replace(placement, units=units, beside=beside),
     )
-    update = write(arch, adapted, adapted.switch, chips=passes.chips, replicate=False, seed=seed)
+    update = write(
+        arch,
+        replace(adapted, trace=trace, placement=replace(placement, units=units, beside=beside)),
+        (*adapted.switch, *_of_transposed(adapted.switch, trace)),
+        chips=passes.chips,
+        replicate=False,
+        seed=seed,
+    )
     return Step(passes, update, work.batch)
+
+
+def _of_transposed(rewrites: tuple[Rewrite, ...], trace: Trace) -> tuple[Rewrite, ...]:
+    """The same writes for transposed weights, which stand in arrays or a unit's memory too."""
+    from archsim.learning.backward import transposed_of
+
+    names = {transposed_of(layer.name): layer.name for layer in trace.layers}
+    return tuple(
+        replace(rewrite, layer=names[rewrite.layer])
+        for rewrite in rewrites
+        if rewrite.home in ("array", "unit") and rewrite.layer in names
+    )

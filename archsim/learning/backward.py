@@ -119,8 +119,7 @@ class _Backward:
 
     def _linear(self, layer: op.Linear, record: LayerLearning, gradient: str) -> None:
         source = layer.inputs[0]
-        if record.needs_weight_gradient:
-            self._weight_gradient(layer, gradient)
+        self._weight_gradient(layer, record, gradient)
         if self._wanted(source):
             self._add(
                 source, op.Linear, f"{layer.name}.dx", [gradient],
@@ -130,8 +129,7 @@ class _Backward:
 
     def _convolution(self, layer: op.Conv2d, record: LayerLearning, gradient: str) -> None:
         source, patch = layer.inputs[0], layer.kernel[0] * layer.kernel[1]
-        if record.needs_weight_gradient:
-            self._weight_gradient(layer, gradient)
+        self._weight_gradient(layer, record, gradient)
         if self._wanted(source):
             patches = self._add(
                 "", op.Conv2d, f"{layer.name}.dx", [gradient], kernel=(1, 1),
@@ -144,7 +142,13 @@ class _Backward:
                 stride=layer.stride, shape=self._shape(source),
             )  # fmt: skip
 
-    def _weight_gradient(self, layer: op.Linear | op.Conv2d, gradient: str) -> None:
+    def _weight_gradient(
+        self, layer: op.Linear | op.Conv2d, record: LayerLearning, gradient: str
+    ) -> None:
+        if not record.weight_gradient_macs:
+            if record.updates:  # of its biases alone
+                self._add("", op.Reduce, f"{layer.name}.db", [gradient], function="sum")
+            return
         window = {}
         if isinstance(layer, op.Conv2d):
             names = ("kernel", "stride", "padding", "dilation")

@@ -24,15 +24,19 @@ SMALL_MAP = 7  # up to this size the kernel is 3 x 3, as in the code
 
 
 class RepNet(Method):
-    """Modules read the backbone at regular intervals and add what they make to it further on.
+    """Modules beside single blocks of the backbone: each reads what its block reads.
 
-    Yang et al., Rep-Net, CVPR 2022, after its public code: a module pools its input to half the
-    size of its result, convolves it (kernel x kernel in two groups, then 1 x 1, ReLU between),
-    enlarges the result and adds it to the output of the block; the first module reads the image.
-    expand: channels in between, per input channel (the code has 1, and 1/4 noted for ResNet-50). On
-    tokens, which the paper does not have, a module is two linear layers with a ReLU between,
-    `token_expand` wide (both our assumption). The classifier is trained too, if the model has one,
-    and with `biases` those of the backbone. All weights of the modules are in arrays.
+    Yang et al., Rep-Net, CVPR 2022, after its public code (ASU-ESIC-FAN-Lab/RepNet, ProgramNet): a
+    module averages its input over 2 x 2, convolves it (kernel x kernel in two groups, then 1 x 1,
+    ReLU between), enlarges the result where its block keeps the size of the map, and adds it to the
+    output of the block. The blocks are those of several layers that change the number of channels,
+    the last `modules` of them; where there are fewer, the last block and then blocks at regular
+    intervals. The first module reads the image, pooled to half the size of its result. expand:
+    channels in between, per input channel (the code has 1, and 1/4 noted for ResNet-50). On tokens,
+    which the paper does not have, a module is two linear layers with a ReLU between,
+    `token_expand` wide, from the end of one interval of blocks to that of the next (all our
+    assumption). The classifier is trained too, if the model has one, and with `biases` those of the
+    backbone. All weights of the modules are in arrays.
     """
 
     kind: Literal["rep-net"]
@@ -50,16 +54,9 @@ class RepNet(Method):
         base, head = trace, classifier(trace)
         if self.classes is not None:
             base, head = with_classifier(trace, self.classes)
-        before, ends = block_ends(base)
-        taps = [before] if before else []
-        image = base.inputs[0]
-        if len(image.shape) == 3 and image.name in _read(base):
-            taps.insert(0, image.name)
-        chain = [*taps[:1], *spread([*taps[1:], *ends], self.modules)]
         behind: dict[str, list[Layer]] = {}
-        for number, (tap, end) in enumerate(pairwise(chain)):
-            shapes = base.shapes[tap], base.shapes[end]
-            behind[end] = self._module(f"rep{number}", tap, end, *shapes)
+        for number, (tap, end) in enumerate(self._places(base)):
+            behind[end] = self._module(f"rep{number}", tap, end, base)
         adapted = insert_behind(base, behind)
         trained: list[Layer] = [new for added in behind.values() for new in added if new.stationary]
         if head is not None:
@@ -76,11 +73,23 @@ class RepNet(Method):
             biases=frozenset(counts),
         )
 
-    def _module(
-        self, name: str, tap: str, end: str, before: TensorShape, after: TensorShape
-    ) -> list[Layer]:
+    def _places(self, trace: Trace) -> list[tuple[str, str]]:
+        """What each module reads, and behind what its result is added."""
+        before, ends = block_ends(trace)
+        image = trace.inputs[0]
+        if len(image.shape) != 3:
+            return list(pairwise([*([before] if before else []), *spread(ends, self.modules)]))
+        blocks = list(pairwise([before or image.name, *ends]))
+        chosen = _beside(trace, blocks, self.modules)
+        if any(image.name in layer.inputs for layer in trace.layers):
+            chosen[0] = image.name, chosen[0][1]
+        return chosen
+
+    def _module(self, name: str, tap: str, end: str, trace: Trace) -> list[Layer]:
+        before, after = trace.shapes[tap], trace.shapes[end]
         if len(before) == len(after) == 3:
-            layers, result = self._on_map(name, tap, before, after)
+            image = tap == trace.inputs[0].name
+            layers, result = self._on_map(name, tap, before, after, image)
         else:
             layers, result = self._on_tokens(name, tap, before, after)
         add = Elementwise(op="elementwise", name=f"{name}.add", inputs=[end, result],
@@ -101,18 +110,18 @@ class RepNet(Method):
         ], f"{name}.up"  # fmt: skip
 
     def _on_map(
-        self, name: str, tap: str, before: TensorShape, after: TensorShape
+        self, name: str, tap: str, before: TensorShape, after: TensorShape, image: bool
     ) -> tuple[list[Layer], str]:
         height, width = (
-            max(2 * a // max(b, 1), 1) for a, b in zip(before, after[:2], strict=False)
+            min(_pooled(a, b) if image else 2, a)
+            for a, b in zip(before[:2], after[:2], strict=True)
         )
-        window = min(height, before[0]), min(width, before[1])
         inner, middle = channels(before), _middle(channels(before) * self.expand)
         kernel = min(self.kernel, 3) if after[0] <= SMALL_MAP else self.kernel
         edge = kernel // 2
         return [
-            Pool(op="pool", name=f"{name}.pool", inputs=[tap], kernel=window, stride=window,
-                 function="avg"),
+            Pool(op="pool", name=f"{name}.pool", inputs=[tap], kernel=(height, width),
+                 stride=(height, width), function="avg"),
             Conv2d(op="conv2d", name=f"{name}.conv1", inputs=[f"{name}.pool"],
                    kernel=(kernel, kernel), padding=(edge,) * 4, in_channels=inner,
                    out_channels=middle, groups=2 if inner % 2 == 0 else 1),
@@ -125,8 +134,31 @@ class RepNet(Method):
         ], f"{name}.resize"  # fmt: skip
 
 
-def _read(trace: Trace) -> set[str]:
-    return {name for layer in trace.layers for name in layer.inputs}
+def _pooled(read: int, made: int) -> int:
+    """Positions along a side that are averaged so that half as many remain as the result has."""
+    return max(2 * read // max(made, 1), 1)
+
+
+def _beside(trace: Trace, blocks: list[tuple[str, str]], most: int) -> list[tuple[str, str]]:
+    """The last `most` blocks that change the number of channels, filled up with others.
+
+    One convolution alone is no block, unless the model has no others.
+    """
+    place = {layer.name: index for index, layer in enumerate(trace.layers)}
+    weights = [layer.stationary for layer in trace.layers]
+    several = [
+        block for block in blocks
+        if sum(weights[place.get(block[0], -1) + 1 : place[block[1]] + 1]) > 1
+    ]  # fmt: skip
+    blocks = several or blocks
+    changed = [b for b in blocks if channels(trace.shapes[b[0]]) != channels(trace.shapes[b[1]])]
+    chosen = changed[-most:]
+    names = [end for _, end in blocks]
+    for end in [names[-1], *spread(names, most)]:
+        block = blocks[names.index(end)]
+        if len(chosen) < most and block not in chosen:
+            chosen.append(block)
+    return sorted(chosen, key=blocks.index)
 
 
 def _middle(wanted: float) -> int:
