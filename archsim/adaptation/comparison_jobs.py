@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,6 +11,7 @@ from archsim.adaptation.comparison_file import Options
 from archsim.adaptation.evaluate import write
 from archsim.arch.model import Architecture
 from archsim.errors import InputError
+from archsim.processes import spread
 
 Kind = Literal["inference", "once", "switch", "overlap", "learning"]
 Outcome = Any  # Result, Switch, Switch, Overlap or Learning, by the kind of the job
@@ -115,58 +111,13 @@ def _outcomes(
 ) -> Iterator[tuple[str, Outcome | InputError]]:
     if workers <= 1:
         for name, job in jobs.items():
-            yield name, _attempt(arch, options, job)
+            yield name, _attempt(job, arch, options)
         return
-    with _pool(workers, arch, options) as pool:
-        names = {pool.submit(_in_worker, job): name for name, job in jobs.items()}
-        waiting: set[Future[Outcome]] = set(names)
-        while waiting:
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                try:
-                    yield names[future], future.result()
-                except BrokenProcessPool:
-                    raise InputError(
-                        "a process that simulated died; it may have run out of memory.",
-                        fix="Use --workers 1.",
-                    ) from None
+    yield from spread(_attempt, jobs, workers, (arch, options))
 
 
-def _attempt(arch: Architecture, options: Options, job: Job) -> Outcome | InputError:
+def _attempt(job: Job, arch: Architecture, options: Options) -> Outcome | InputError:
     try:
         return run_job(arch, options, job)
     except InputError as fault:
         return fault
-
-
-@contextmanager
-def _pool(workers: int, arch: Architecture, options: Options) -> Iterator[ProcessPoolExecutor]:
-    """Processes that are ended, whatever they do, if this one is interrupted."""
-    before: Sequence[Any] = multiprocessing.active_children()
-    # Spawned, because a progress bar's thread runs in this process, which a fork might deadlock on.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_prepare, initargs=(arch, options)
-    )
-    try:
-        yield pool
-    except BaseException:
-        for process in multiprocessing.active_children():
-            if process not in before:
-                process.terminate()
-        pool.shutdown(wait=True, cancel_futures=True)
-        raise
-    pool.shutdown()
-
-
-_given: list[Any] = []  # in a worker: the architecture and the options
-
-
-def _prepare(arch: Architecture, options: Options) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; one answers
-    _given[:] = [arch, options]
-
-
-def _in_worker(job: Job) -> Outcome | InputError:
-    arch, options = _given
-    return _attempt(arch, options, job)
