@@ -25,32 +25,31 @@ class SystemTime(BaseModel):
 
 
 class ReproduceBench(BaseModel):
-    """Result of `archsim bench reproduce`."""
+    """Result of `archsim bench reproduce`. together_s: seconds of all at once in `workers`
+    processes, with nothing kept."""
 
     model_config = ConfigDict(frozen=True)
 
     systems: list[SystemTime]
+    workers: int
+    together_s: float
     goal_all_s: float = GOAL_ALL_S
     goal_each_s: float = GOAL_EACH_S
 
-    @property
-    def wall_s(self) -> float:
-        """Seconds of all experiments together."""
-        return sum(system.wall_s for system in self.systems)
-
 
 def reproduce_bench(
-    names: Sequence[str] = (), progress: Callable[[str], None] | None = None
+    names: Sequence[str] = (), workers: int = 1, progress: Callable[[str], None] | None = None
 ) -> ReproduceBench:
-    """Time the experiments of the named systems, or of all, with an empty store of values."""
+    """Time the experiments of the named systems, or of all: one by one, then together."""
     from archsim.reproduce.load import load_experiment, systems
     from archsim.reproduce.run import run_experiment
+    from archsim.reproduce.together import Options, run_experiments
 
-    times = []
-    for name in names or systems():
+    report = progress or (lambda name: None)
+    names, times = list(names or systems()), []
+    for name in names:
         experiment = load_experiment(name)
-        if progress is not None:
-            progress(name)
+        report(name)
         with tempfile.TemporaryDirectory() as folder:
             walls = []
             for _ in range(2):
@@ -60,4 +59,9 @@ def reproduce_bench(
         times.append(
             SystemTime(system=name, figures=len(result.figures), wall_s=walls[0], again_s=walls[1])
         )
-    return ReproduceBench(systems=times)
+    report(f"together, {workers} processes")
+    begun = time.perf_counter()
+    for _ in run_experiments(names, Options(), workers=workers):
+        pass
+    together = time.perf_counter() - begun
+    return ReproduceBench(systems=times, workers=workers, together_s=together)

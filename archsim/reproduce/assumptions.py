@@ -13,7 +13,9 @@ Value = int | float | str
 _QUANTITY = re.compile(r"\s*([0-9.]+(?:[eE][-+]?[0-9]+)?)(\s+\S+)\s*")
 
 
-def placed(data: Mapping[str, Any], path: str, value: Value, where: Location | None) -> None:
+def placed(
+    data: Mapping[str, Any], path: str, value: Value | list[Any], where: Location | None
+) -> None:
     """Write a value into nested data at a dotted path, in place.
 
     Everything but the last two keys of `change` parts must exist. InputError for a path that leads

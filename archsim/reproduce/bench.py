@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from archsim.errors import InputError
+from archsim.reproduce.curves import Placed, combinations
+from archsim.reproduce.experiment import AxisValue, Chip, ModelChoice
 from archsim.reproduce.load import Experiment
 from archsim.reproduce.store import Store
 
@@ -28,8 +30,8 @@ T = TypeVar("T")
 class Bench:
     """Loads what an experiment names, simulates, and keeps the values of its measures.
 
-    store: where values are kept between runs; shared: simulations of other variants of the same
-    experiment, by what they were made of.
+    store: where values are kept between runs; shared: what other variants of the same experiment
+    loaded and simulated, by what it was made of.
     """
 
     def __init__(
@@ -38,7 +40,8 @@ class Bench:
         self.experiment = experiment
         self.store = store or Store(None)
         self._simulated: dict[str, Any] = shared._simulated if shared else {}
-        self._loaded: dict[str, Any] = {}
+        self._loaded: dict[str, Any] = shared._loaded if shared else {}
+        self._variants: dict[str, Bench] = {}
 
     def value(self, name: str) -> float:
         """The value of a measure by its name; InputError says which measure could not be had."""
@@ -70,8 +73,35 @@ class Bench:
         if isinstance(method := getattr(measure, "method", None), str):
             content["method"] = self._method(method)
             content["measure"]["method"] = None
+        if isinstance(gpu := getattr(measure, "gpu", None), str):
+            content["gpu"] = self.gpu_hash(gpu)
+        if isinstance(curve := getattr(measure, "curve", None), str):
+            content["points"] = [
+                [
+                    [value for _, value in point],
+                    other._content(self.experiment.curve(curve).measure),
+                ]
+                for point, other in self.points(curve, getattr(measure, "where", {}))
+            ]
+            content["measure"] |= {"curve": None, "where": None}
         content["reads"] = {other: self._content(other) for other in sorted(measure.reads())}
         return content
+
+    # --- curves ----------------------------------------------------------------------------
+
+    def points(
+        self, curve: str, where: Mapping[str, AxisValue] | None = None
+    ) -> Iterator[tuple[Placed, Bench]]:
+        """Every combination of a curve's axes with the bench of the experiment that has it.
+
+        where: axes, by name, held at one value.
+        """
+        for point in combinations(self.experiment.curve(curve), where):
+            key = _digest([[axis.paths, value] for axis, value in point])
+            if key not in self._variants:
+                changed = self.experiment.with_values([(axis.paths, v) for axis, v in point])
+                self._variants[key] = Bench(changed, self.store, self)
+            yield point, self._variants[key]
 
     # --- what names stand for --------------------------------------------------------------
 
@@ -80,28 +110,39 @@ class Bench:
         from archsim.reproduce.materials import make_chip
 
         chosen = self.experiment.file.chips[name]
-        return self._load(f"chip {name}", lambda: make_chip(chosen, self.experiment.folder))
+        return self._load("chip", chosen, lambda: make_chip(chosen, self.experiment.folder))
 
     def model(self, name: str) -> Trace:
         """A trace of the experiment."""
         from archsim.reproduce.materials import make_model
 
         chosen = self.experiment.file.models[name]
-        return self._load(f"model {name}", lambda: make_model(chosen, self.experiment.folder))
+        return self._load("model", chosen, lambda: make_model(chosen, self.experiment.folder))
 
     def chip_hash(self, name: str) -> str:
         """Content hash of an architecture."""
         from archsim.simulation import content_hash
 
-        return self._load(f"chip hash {name}", lambda: content_hash(self.chip(name)))
+        chosen = self.experiment.file.chips[name]
+        return self._load("chip hash", chosen, lambda: content_hash(self.chip(name)))
 
     def model_hash(self, name: str) -> str:
         """Content hash of a trace."""
         from archsim.simulation import content_hash
 
-        return self._load(f"model hash {name}", lambda: content_hash(self.model(name)))
+        chosen = self.experiment.file.models[name]
+        return self._load("model hash", chosen, lambda: content_hash(self.model(name)))
 
-    def _load(self, key: str, make: Callable[[], T]) -> T:
+    def gpu_hash(self, name: str) -> str:
+        """Content hash of a GPU's data sheet."""
+        from archsim.gpu.load import load_gpu
+        from archsim.simulation import content_hash
+
+        return content_hash(load_gpu(name))
+
+    def _load(self, what: str, chosen: Chip | ModelChoice, make: Callable[[], T]) -> T:
+        """What was chosen in the file, loaded once for all variants."""
+        key = _digest([what, chosen.model_dump(mode="json")])
         if key not in self._loaded:
             self._loaded[key] = make()
         found: T = self._loaded[key]
@@ -145,6 +186,7 @@ class Bench:
                 chips=chips,
                 replicate=replicate,
                 placement=adapted.placement,
+                details=False,
             ),
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from archsim.schema import Model
 
@@ -12,6 +12,7 @@ EXPERIMENT_KEY: Final = "archsim_experiment"
 EXPERIMENT_VERSION: Final = 1
 How = Literal["simulated", "derived", "quoted"]
 Text = Annotated[str, Field(min_length=1)]
+AxisValue = int | float | str | list[int | float | str]
 BAND: Final = 0.1
 """Deviation from a published figure that counts as agreement, unless a figure states another."""
 
@@ -28,15 +29,14 @@ class ModelChoice(Model):
 
     sizes: fields of the configuration to replace; seq, decode, sequences, image, head: as
     archsim.models.extent; weight_bits, input_bits: of the codes; linear: inputs and outputs of
-    the layer, run at `seq` positions, in `rotations` forms of each input (block-circulant weights,
-    of which the layer then holds one vector per block); prune: share of the channels taken out;
-    norms: put a batch norm behind every convolution, where a trace has them folded in.
+    the layer, run at `seq` positions; circulant: side of the blocks that weights are made of,
+    where channels are multiples of it; prune: share of the channels taken out; norms: put a batch
+    norm behind every convolution, where a trace has them folded in.
     """
 
     trace: str | None = None
     config: str | None = None
     linear: tuple[PositiveInt, PositiveInt] | None = None
-    rotations: PositiveInt = 1
     sizes: dict[str, Any] = {}
     seq: PositiveInt | None = None
     decode: Annotated[int, Field(ge=0)] = 0
@@ -45,6 +45,7 @@ class ModelChoice(Model):
     head: bool = True
     weight_bits: PositiveInt = 8
     input_bits: PositiveInt = 8
+    circulant: PositiveInt = 1
     prune: Annotated[float, Field(ge=0, lt=1)] = 0.0
     norms: bool = False
 
@@ -105,6 +106,54 @@ class Figure(Model):
         return self
 
 
+class Axis(Model):
+    """What a curve varies: each of `values` is laid over this file at `paths`.
+
+    A value is what stands there otherwise: a number, a quantity, a name, the sizes of a layer.
+    """
+
+    name: Text
+    unit: str = ""
+    paths: Annotated[list[str], Field(min_length=1)]
+    values: Annotated[list[AxisValue], Field(min_length=1)]
+
+    @field_validator("values")
+    @classmethod
+    def _different(cls, values: list[AxisValue]) -> list[AxisValue]:
+        twice = [value for number, value in enumerate(values) if value in values[:number]]
+        if twice:
+            raise ValueError(f"the value {twice[0]} is there twice")
+        return values
+
+
+class Curve(Model):
+    """A measure at every combination of the values of its axes.
+
+    The last axis is x, the one before it has the lines, those before that the panels. published: a
+    level that the paper states for it.
+    """
+
+    name: Text
+    unit: str = ""
+    measure: Text
+    axes: Annotated[list[Axis], Field(min_length=1)]
+    published: float | None = None
+    source: str = ""
+
+    @model_validator(mode="after")
+    def _fit(self) -> Self:
+        if self.published is not None and not self.source.strip():
+            raise ValueError("a published level needs its source")
+        names = [axis.name for axis in self.axes]
+        if len(set(names)) < len(names):
+            raise ValueError("two axes have the same name")
+        return self
+
+    def axis(self, name: str) -> Axis | None:
+        """An axis by its name."""
+        return next((axis for axis in self.axes if axis.name == name), None)
+
+
 class ExperimentFile(Model):
     """An experiment as it is written. `reduced` is laid over it for a quick run of the same parts;
     methods: adaptation methods by kind with their parameters; measures: by kind with arguments."""
@@ -119,4 +168,5 @@ class ExperimentFile(Model):
     measures: dict[str, dict[str, Any]] = {}
     assumptions: list[Assumption] = []
     figures: Annotated[list[Figure], Field(min_length=1)]
+    curves: list[Curve] = []
     reduced: dict[str, Any] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,13 @@ from typing import Any
 from archsim.documents import Document, check_version, load_document, validate
 from archsim.errors import InputError, Location, nearest
 from archsim.reproduce.assumptions import Value, merged, placed, scaled
+from archsim.reproduce.curves import check_where, shortened
 from archsim.reproduce.experiment import (
     EXPERIMENT_KEY,
     EXPERIMENT_VERSION,
     Assumption,
+    AxisValue,
+    Curve,
     ExperimentFile,
 )
 from archsim.reproduce.measure import Measure
@@ -39,17 +42,33 @@ class Experiment:
         """Where the paths in the file start."""
         return self.document.path.parent
 
+    def curve(self, name: str) -> Curve:
+        """A curve by its name."""
+        return next(curve for curve in self.file.curves if curve.name == name)
+
     def with_value(self, assumption: Assumption, value: Value) -> Experiment:
         """The experiment with another value for one assumption."""
+        return self.with_values([(assumption.paths, value)])
+
+    def with_values(self, laid: Sequence[tuple[Sequence[str], AxisValue]]) -> Experiment:
+        """The experiment with each value laid over its file at the paths beside it."""
         data = copy.deepcopy(self.document.data)
-        for path in assumption.paths:
-            placed(data, path, value, None)
+        for paths, value in laid:
+            for path in paths:
+                placed(data, path, value, None)
         return _experiment(self.system, dataclasses.replace(self.document, data=data))
 
     def reduced(self) -> Experiment:
-        """The same parts with fewer layers and positions, as `reduced` in the file says."""
-        data = merged(self.document.data, self.file.reduced)
-        return _experiment(self.system, dataclasses.replace(self.document, data=data))
+        """The same parts with fewer layers and positions, as `reduced` in the file says.
+
+        Curves keep the ends of their axes.
+        """
+        document = dataclasses.replace(
+            self.document, data=merged(self.document.data, self.file.reduced)
+        )
+        _experiment(self.system, document)  # what `reduced` says is sound
+        shortened(document.data)
+        return _experiment(self.system, document)
 
 
 def systems(folder: Path = FOLDER) -> list[str]:
@@ -61,10 +80,13 @@ def systems(folder: Path = FOLDER) -> list[str]:
     )
 
 
-def load_experiment(system: str | Path, folder: Path = FOLDER) -> Experiment:
+def load_experiment(
+    system: str | Path, folder: Path = FOLDER, *, checked: bool = True
+) -> Experiment:
     """An experiment by the name of a system, or by the path of its YAML.
 
-    Raises InputError for an unknown system and, at file and line, for whatever is wrong in it.
+    checked: False for the file alone, without its measures, which is enough to list it. Raises
+    InputError for an unknown system and, at file and line, for whatever is wrong in it.
     """
     path = Path(system)
     if path.suffix not in (".yaml", ".yml"):
@@ -78,7 +100,12 @@ def load_experiment(system: str | Path, folder: Path = FOLDER) -> Experiment:
         path = folder / f"{system}.yaml"
     document = load_document(path)
     check_version(document, "experiment", EXPERIMENT_KEY, EXPERIMENT_VERSION)
-    return _experiment(path.stem, _with_assumptions(document))
+    document = _with_assumptions(document)
+    if not checked:
+        return Experiment(path.stem, validate(ExperimentFile, document), document, {})
+    experiment = _experiment(path.stem, document)
+    _check_axes(experiment)
+    return experiment
 
 
 def sensitivity_values(assumption: Assumption) -> tuple[Value, Value]:
@@ -116,7 +143,15 @@ def _experiment(system: str, document: Document) -> Experiment:
             chosen = getattr(measure, field, None)
             if chosen is not None:
                 _check(document, ("measures", name, field), {chosen}, group, field)
-    _check_cycle(document, made)
+    curves: dict[str, Curve] = {}
+    for number, curve in enumerate(file.curves):
+        keys = ("curves", number)
+        if curves.setdefault(curve.name, curve) is not curve:
+            raise InputError(f"two curves are called '{curve.name}'.", document.location(keys))
+        _check(document, (*keys, "measure"), {curve.measure}, made, "measure")
+    for name, measure in made.items():
+        _check_least(document, name, measure, curves)
+    _check_cycle(document, made, curves)
     for number, figure in enumerate(file.figures):
         if figure.measure is not None:
             _check(document, ("figures", number, "measure"), {figure.measure}, made, "measure")
@@ -138,7 +173,39 @@ def _check(
             raise InputError(f"there is no {word} '{name}'.", document.location(keys), fix)
 
 
-def _check_cycle(document: Document, made: Mapping[str, Measure]) -> None:
+def _check_least(
+    document: Document, name: str, measure: Measure, curves: Mapping[str, Curve]
+) -> None:
+    """A measure of a curve names one of the file, and axes and values of it."""
+    chosen = getattr(measure, "curve", None)
+    if not isinstance(chosen, str):
+        return
+    _check(document, ("measures", name, "curve"), {chosen}, curves, "curve")
+    try:
+        check_where(curves[chosen], getattr(measure, "where", {}), getattr(measure, "at", None))
+    except InputError as fault:
+        raise InputError(fault.what, document.location(("measures", name)), fault.fix) from None
+
+
+def _check_axes(experiment: Experiment) -> None:
+    """Every path of every axis leads somewhere, and every value may stand there."""
+    for number, curve in enumerate(experiment.file.curves):
+        for place, axis in enumerate(curve.axes):
+            keys = ("curves", number, "axes", place)
+            for each, path in enumerate(axis.paths):
+                where = experiment.document.location((*keys, "paths", each))
+                placed(copy.deepcopy(experiment.document.data), path, axis.values[0], where)
+            for each, value in enumerate(axis.values):
+                try:
+                    experiment.with_values([(axis.paths, value)])
+                except InputError as fault:
+                    where = experiment.document.location((*keys, "values", each))
+                    raise InputError(fault.what, where, fault.fix) from None
+
+
+def _check_cycle(
+    document: Document, made: Mapping[str, Measure], curves: Mapping[str, Curve]
+) -> None:
     done: set[str] = set()
 
     def visit(name: str, chain: tuple[str, ...]) -> None:
@@ -148,7 +215,9 @@ def _check_cycle(document: Document, made: Mapping[str, Measure]) -> None:
                 document.location(("measures", name)),
             )
         if name not in done:
-            for other in sorted(made[name].reads()):
+            chosen = getattr(made[name], "curve", None)
+            through = {curves[chosen].measure} if isinstance(chosen, str) else set()
+            for other in sorted(made[name].reads() | through):
                 visit(other, (*chain, name))
             done.add(name)
 

@@ -14,9 +14,10 @@ from archsim.arch.model import Architecture
 from archsim.documents import load_document
 from archsim.reproduce.assumptions import merged
 from archsim.reproduce.experiment import Chip, ModelChoice
+from archsim.trace.circulant import with_circulant
 from archsim.trace.layer import channels
 from archsim.trace.model import TRACE_VERSION, GraphInput, Precision, Provenance, Trace
-from archsim.trace.operators import Conv2d, Layer, Linear, Move, Norm
+from archsim.trace.operators import Conv2d, Linear, Norm
 
 MADE_BY = "archsim reproduce"
 
@@ -33,6 +34,8 @@ def make_model(choice: ModelChoice, folder: Path) -> Trace:
     trace = _plain(choice, folder)
     if choice.norms:
         trace = with_norms(trace)
+    if choice.circulant > 1:
+        trace = with_circulant(trace, choice.circulant)
     return prune_channels(trace, choice.prune).trace if choice.prune else trace
 
 
@@ -46,7 +49,7 @@ def _plain(choice: ModelChoice, folder: Path) -> Trace:
     if choice.trace is not None:
         return load_trace(folder / choice.trace)
     if choice.linear is not None:
-        return _one_layer(choice.linear, choice.seq or 1, choice.rotations, precision)
+        return _one_layer(choice.linear, choice.seq or 1, precision)
     assert choice.config is not None  # validated: one of the three is there
     config = load_config(choice.config)
     if choice.sizes:
@@ -62,24 +65,16 @@ def _plain(choice: ModelChoice, folder: Path) -> Trace:
     return build_trace(config, extent, MADE_BY, precision)
 
 
-def _one_layer(size: tuple[int, int], count: int, rotations: int, precision: Precision) -> Trace:
+def _one_layer(size: tuple[int, int], count: int, precision: Precision) -> Trace:
     inner, outer = size
-    layers: list[Layer] = []
-    if rotations > 1:
-        rotated = Move(op="move", name="rotated", inputs=["x"], function="resize",
-                       shape=[rotations * count, inner])  # fmt: skip
-        layers.append(rotated)
-    source = layers[-1].name if layers else "x"
-    layers.append(
-        Linear(op="linear", name="layer", inputs=[source], in_features=inner, out_features=outer)
-    )
+    layer = Linear(op="linear", name="layer", inputs=["x"], in_features=inner, out_features=outer)
     return Trace(
         archsim_trace=TRACE_VERSION,
         name=f"linear {inner} x {outer}",
         provenance=Provenance(model="one fully connected layer", made_by=MADE_BY),
         precision=precision,
         inputs=[GraphInput(name="x", shape=[count, inner])],
-        layers=layers,
+        layers=[layer],
     )
 
 

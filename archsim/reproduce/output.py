@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from archsim.atomic import write_text
 from archsim.report.latex import to_latex
-from archsim.report.table import Table, to_csv, to_markdown
-from archsim.reproduce.result import ExperimentResult
-from archsim.reproduce.tables import figures_table, sensitivity_table
+from archsim.report.table import Table, rows, to_csv, to_markdown
+from archsim.reproduce.result import CurveResult, ExperimentResult
+from archsim.reproduce.tables import curve_table, figures_table, sensitivity_table
 
-Format = Literal["md", "latex", "csv"]
+Format = Literal["md", "latex", "csv", "json"]
 REPORT_FILE = "reproduction.json"
-_ENDING = {"md": "md", "latex": "tex", "csv": "csv"}
+_ENDING = {"md": "md", "latex": "tex", "csv": "csv", "json": "json"}
 
 
 def write_result(result: ExperimentResult, folder: Path) -> None:
@@ -24,15 +25,16 @@ def write_result(result: ExperimentResult, folder: Path) -> None:
 
 
 def write_tables(results: Sequence[ExperimentResult], folder: Path, kind: Format) -> list[str]:
-    """figures.* and sensitivity.* of all results in a format, and reproduction.json; their names.
+    """figures.* and sensitivity.* of all results, a table per curve and reproduction.json.
 
-    `archsim report FOLDER/reproduction.json` makes a page of it.
+    Gives their names. `archsim report FOLDER/reproduction.json` makes a page of it.
     """
     names = []
-    for name, table in (
-        ("figures", figures_table(results)),
-        ("sensitivity", sensitivity_table(results)),
-    ):
+    tables = {"figures": figures_table(results), "sensitivity": sensitivity_table(results)}
+    for result in results:
+        for curve in result.curves:
+            tables[curve_file(result, curve)] = curve_table(curve, result.system)
+    for name, table in tables.items():
         file = f"{name}.{_ENDING[kind]}"
         write_text(folder / file, formatted(table, kind))
         names.append(file)
@@ -40,16 +42,24 @@ def write_tables(results: Sequence[ExperimentResult], folder: Path, kind: Format
     return [*names, REPORT_FILE]
 
 
+def curve_file(result: ExperimentResult, curve: CurveResult) -> str:
+    """Name of a curve's files without their ending: its number keeps like names apart."""
+    words = re.sub(r"[^a-z0-9]+", "-", curve.name.lower()).strip("-")
+    return f"curve-{result.system}-{result.curves.index(curve) + 1}-{words}"
+
+
 def formatted(table: Table, kind: Format) -> str:
     """A table as text."""
     if kind == "md":
         return to_markdown(table)
+    if kind == "json":
+        return json.dumps(rows(table), indent=2, ensure_ascii=False) + "\n"
     return to_csv(table) if kind == "csv" else to_latex(table)
 
 
 def report_json(results: Sequence[ExperimentResult]) -> str:
     """What `archsim report` reads: figures that are both published and worked out."""
-    rows = [
+    compared = [
         {
             "quantity": f"{result.system}: {figure.name}",
             "published": figure.published,
@@ -62,4 +72,4 @@ def report_json(results: Sequence[ExperimentResult]) -> str:
         if figure.published is not None and figure.simulated is not None
     ]
     name = results[0].title if len(results) == 1 else "published systems"
-    return json.dumps({"archsim_reproduction": 1, "name": name, "rows": rows}, indent=2) + "\n"
+    return json.dumps({"archsim_reproduction": 1, "name": name, "rows": compared}, indent=2) + "\n"

@@ -7,7 +7,12 @@ from collections.abc import Sequence
 
 from archsim.report.table import Table, to_markdown
 from archsim.reproduce.result import ExperimentResult
-from archsim.reproduce.tables import assumptions_table, figures_table, sensitivity_table
+from archsim.reproduce.tables import (
+    assumptions_table,
+    curve_table,
+    figures_table,
+    sensitivity_table,
+)
 
 STATES = ("agrees", "calibrated", "deviates", "compared", "predicted", "not reproduced")
 COMMAND = "archsim reproduce all --page docs/reproductions.md"
@@ -25,7 +30,8 @@ unless the file says otherwise) can be asked for, *compared* where the paper's i
 none, *predicted* where nothing is published, and *not reproduced* where a figure is only quoted;
 "why not closer" gives the reason. Every assumption is tried at half and at double, or at the two
 values its file gives. A value that was chosen so that a figure comes out is marked *calibrated*,
-and so is that figure, which is then no evidence. Noise of cells, accuracy and learning curves are
+and so is that figure, which is then no evidence. A curve is a measure at every combination of some
+values, one row per line; `--out` also draws it. Noise of cells, accuracy and learning curves are
 not simulated.
 """
 
@@ -36,6 +42,9 @@ def page(results: Sequence[ExperimentResult]) -> str:
     for result in results:
         parts += [f"## {result.system}: {result.title}", f"{result.paper}.", result.learnt]
         parts.append(_section(figures_table([result])))
+        for curve in result.curves:
+            table = curve_table(curve)
+            parts += [f"**{table.title}.** {table.note}", _section(table)]
         if result.assumptions:
             parts.append(_section(assumptions_table([result])))
         if result.sensitivity:

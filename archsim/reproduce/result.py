@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from archsim.reproduce.experiment import How
+from archsim.reproduce.experiment import AxisValue, How
 
 State = Literal["agrees", "calibrated", "deviates", "compared", "predicted", "not reproduced"]
 
@@ -89,6 +90,52 @@ class AssumptionResult(BaseModel):
     used: bool = True
 
 
+class AxisResult(BaseModel):
+    """An axis of a curve: its values as written, and as people read them without the unit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    unit: str = ""
+    values: list[AxisValue]
+    labels: list[str]
+
+
+class CurveResult(BaseModel):
+    """A measure over its axes; the last axis is x, the one before it has the lines.
+
+    values: of every combination of the axes, the last axis the fastest; None where the chip or
+    the model cannot take that combination. published: the level that the paper states.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    unit: str = ""
+    measure: str
+    axes: Annotated[list[AxisResult], Field(min_length=1)]
+    values: list[float | None]
+    published: float | None = None
+    source: str = ""
+
+    @property
+    def x(self) -> AxisResult:
+        """The axis along a line."""
+        return self.axes[-1]
+
+    @property
+    def lines(self) -> list[tuple[tuple[str, ...], list[float | None]]]:
+        """Every line: the labels of its panel and itself, in the order of the axes, and values."""
+        length = len(self.x.values)
+        names = itertools.product(
+            *([f"{text} {axis.unit}".strip() for text in axis.labels] for axis in self.axes[:-1])
+        )
+        return [
+            (name, self.values[number * length : (number + 1) * length])
+            for number, name in enumerate(names)
+        ]
+
+
 class ExperimentResult(BaseModel):
     """All of one system."""
 
@@ -101,5 +148,6 @@ class ExperimentResult(BaseModel):
     learnt: str
     archsim: str
     figures: Annotated[list[FigureResult], Field(min_length=1)]
+    curves: list[CurveResult] = []
     sensitivity: list[SensitivityResult] = []
     assumptions: list[AssumptionResult] = []

@@ -9,10 +9,13 @@ import archsim
 from archsim.errors import InputError
 from archsim.reproduce.assumptions import Value
 from archsim.reproduce.bench import Bench
-from archsim.reproduce.experiment import Assumption, Figure
+from archsim.reproduce.curves import label
+from archsim.reproduce.experiment import Assumption, Curve, Figure
 from archsim.reproduce.load import Experiment, sensitivity_values
 from archsim.reproduce.result import (
     AssumptionResult,
+    AxisResult,
+    CurveResult,
     ExperimentResult,
     FigureResult,
     SensitivityResult,
@@ -29,22 +32,28 @@ def run_experiment(
     sensitivity: bool = True,
     progress: Progress | None = None,
 ) -> ExperimentResult:
-    """Work out all figures of an experiment.
+    """Work out all figures and curves of an experiment.
 
     cache: a folder that keeps values, so that nothing is simulated twice; progress: told each
     step. Raises InputError if a chip or model is unfit as it is stated; a value of a sensitivity
-    that is unfit is left out.
+    or a point of a curve that is unfit is left out.
     """
     report = progress or (lambda step, done, total: None)
     bench = Bench(experiment, Store(cache))
     wanted = [figure for figure in experiment.file.figures if figure.measure is not None]
     assumptions = experiment.file.assumptions if sensitivity else []
-    total, done = len(wanted) + 2 * len(assumptions), 0
+    curves = experiment.file.curves
+    total, done = len(wanted) + len(curves) + 2 * len(assumptions), 0
     values: dict[str, float] = {}
     for figure in wanted:
         report(figure.name, done, total)
         assert figure.measure is not None
         values[figure.measure] = bench.value(figure.measure)
+        done += 1
+    drawn: list[CurveResult] = []
+    for curve in curves:
+        report(f"curve: {curve.name}", done, total)
+        drawn.append(curve_result(bench, curve))
         done += 1
     rows: list[SensitivityResult] = []
     for assumption in assumptions:
@@ -60,6 +69,7 @@ def run_experiment(
         learnt=" ".join(experiment.file.learnt.split()),
         archsim=archsim.__version__,
         figures=[figure_result(figure, values) for figure in experiment.file.figures],
+        curves=drawn,
         sensitivity=rows,
         assumptions=[
             AssumptionResult(
@@ -90,6 +100,37 @@ def figure_result(figure: Figure, values: dict[str, float]) -> FigureResult:
         why_not=figure.why_not,
         measure=figure.measure,
         calibrated=figure.calibrated,
+    )
+
+
+def curve_result(bench: Bench, curve: Curve) -> CurveResult:
+    """A curve with its value at every combination of its axes; InputError if none has one."""
+    values: list[float | None] = []
+    faults: list[InputError] = []
+    for _, other in bench.points(curve.name):
+        try:
+            values.append(other.value(curve.measure))
+        except InputError as fault:
+            values.append(None)
+            faults.append(fault)
+    if len(faults) == len(values):
+        raise faults[0]
+    return CurveResult(
+        name=curve.name,
+        unit=curve.unit,
+        measure=curve.measure,
+        axes=[
+            AxisResult(
+                name=axis.name,
+                unit=axis.unit,
+                values=axis.values,
+                labels=[label(value) for value in axis.values],
+            )
+            for axis in curve.axes
+        ],
+        values=values,
+        published=curve.published,
+        source=curve.source,
     )
 
 

@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from archsim.report.table import Column, Table
-from archsim.reproduce.load import Experiment
-from archsim.reproduce.result import ExperimentResult, FigureResult, SensitivityResult
+from archsim.reproduce.last import Listed
+from archsim.reproduce.result import (
+    CurveResult,
+    ExperimentResult,
+    FigureResult,
+    SensitivityResult,
+)
 from archsim.units import format_quantity
 
 NOTE = (
@@ -38,27 +43,21 @@ def published(figure: FigureResult) -> str:
     return f"{quantity(low, figure.unit)} to {quantity(high, figure.unit)}"
 
 
-def systems_table(experiments: Sequence[Experiment]) -> Table:
-    """Every system with what is compared and how many of its figures can be."""
+def systems_table(listed: Sequence[Listed]) -> Table:
+    """Every system with how many of its figures can be compared and what its last run gave."""
     return Table(
         "Experiments",
         (
             Column("system", "system", attrgetter("system")),
-            Column("title", "what is reproduced", attrgetter("file.title"), fold=30),
-            Column("figures", "figures", lambda e: len(e.file.figures), right=True),
-            Column("published", "published", lambda e: _count(e, True), right=True),
-            Column("not_reproduced", "quoted only", lambda e: _count(e, False), right=True),
-            Column("paper", "paper", attrgetter("file.paper"), rank=1, fold=24),
+            Column("title", "what is reproduced", attrgetter("title"), fold=30),
+            Column("figures", "figures", attrgetter("figures"), right=True),
+            Column("published", "published", attrgetter("published"), right=True),
+            Column("not_reproduced", "quoted only", attrgetter("quoted"), right=True),
+            Column("state", "last run", attrgetter("state"), fold=16),
+            Column("paper", "paper", attrgetter("paper"), rank=1, fold=24),
         ),
-        experiments,
+        listed,
         "archsim reproduce SYSTEM runs one, archsim reproduce all runs all of them.",
-    )
-
-
-def _count(experiment: Experiment, reproduced: bool) -> int:
-    return sum(
-        figure.published is not None and (figure.measure is not None) is reproduced
-        for figure in experiment.file.figures
     )
 
 
@@ -94,6 +93,36 @@ def figures_table(results: Sequence[ExperimentResult]) -> Table:
         rows,
         NOTE,
     )  # fmt: skip
+
+
+def curve_table(curve: CurveResult, system: str = "") -> Table:
+    """A curve: a row per panel and line, a column per value of x.
+
+    system: put before its name, where tables of several stand together.
+    """
+    names = [axis.name for axis in curve.axes[:-1]]
+    x = curve.x
+
+    def name_of(number: int, name: str) -> Column:
+        return Column(name, name, lambda line: line[0][number])
+
+    def value_at(number: int) -> Column:
+        text = f"{x.labels[number]} {x.unit}".strip()
+        return Column(f"{x.name}={x.labels[number]}", text, lambda line: line[1][number],
+                      lambda value: quantity(value, curve.unit), right=True)  # fmt: skip
+
+    level = ""
+    if curve.published is not None:
+        level = f" Published: {quantity(curve.published, curve.unit)} ({curve.source})."
+    return Table(
+        f"{system}: {curve.name}" if system else curve.name,
+        (
+            *(name_of(number, name) for number, name in enumerate(names)),
+            *(value_at(number) for number in range(len(x.values))),
+        ),
+        curve.lines,
+        f"Columns: {x.name}.{level}",
+    )
 
 
 def sensitivity_table(results: Sequence[ExperimentResult]) -> Table:
