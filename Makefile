@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+READY := $(VENV)/.ready# what archsim needs
+TOOLS := $(VENV)/.tools# what its tests need besides
 
 .PHONY: run test test-slow check format bench venv clean
 
@@ -13,17 +14,17 @@ test: check
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 # real processes killed in the middle of sweeps, and of the first compilation
-test-slow: $(READY)
+test-slow: $(TOOLS)
 	$(BIN)/python -m pytest -m slow tests/test_sweep_kill.py tests/test_sweep_jobs.py tests/test_engine_cache.py
 
-venv: $(READY)
+venv: $(TOOLS)
 
-check: $(READY)
+check: $(TOOLS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(READY)
+format: $(TOOLS)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -36,6 +37,9 @@ clean:
 $(READY): setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "archsim needs Python 3.11 or newer, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --no-compile --editable .
+	touch $@
+
+$(TOOLS): $(READY)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	touch $@
