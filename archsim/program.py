@@ -332,7 +332,7 @@ class ProgramBuilder:
                 f"edge {name}: a period of {period} with repeat {repeat} needs "
                 f"{-(-period // max(repeat, 1))} table entries, not {len(values)}"
             )
-        if (np.diff(values) < 0).any() or (len(values) and values[-1] > values[0] + step):
+        if len(values) > 1 and ((np.diff(values) < 0).any() or values[-1] > values[0] + step):
             raise ProgramError(f"edge {name}: g(n) must not decrease")
         self._edges.append((child, parent, period, step, repeat))
         self._tables.append(values)
@@ -384,17 +384,19 @@ def _check(program: Program) -> None:
     lanes = np.diff(program.flow_lanes)
     if (lanes < 1).any() or (np.diff(program.lane_stages) < 1).any():
         raise ProgramError("every flow needs a lane and every lane a stage")
-    for edge in range(len(program.edge_child)):
-        child, parent = int(program.edge_child[edge]), int(program.edge_parent[edge])
-        if not (0 <= child < program.flows and 0 <= parent < program.flows):
-            raise ProgramError(f"edge {program.edge_names[edge]} joins an unknown flow")
-        last = program.needed(edge, _ints([program.flow_instances[child] - 1]))[0]
-        if last >= program.flow_instances[parent]:
-            raise ProgramError(
-                f"edge {program.edge_names[edge]}: flow {program.flow_names[child]} needs "
-                f"instance {last} of {program.flow_names[parent]}, which has "
-                f"{program.flow_instances[parent]}"
-            )
+    child, parent, names = program.edge_child, program.edge_parent, program.edge_names
+    unknown = (np.minimum(child, parent) < 0) | (np.maximum(child, parent) >= program.flows)
+    for edge in np.flatnonzero(unknown)[:1]:
+        raise ProgramError(f"edge {names[edge]} joins an unknown flow")
+    last = program.flow_instances[child] - 1
+    entry = program.edge_table_ptr[:-1] + last % program.edge_period // program.edge_repeat
+    need = last // program.edge_period * program.edge_step + program.edge_table[entry]
+    for edge in np.flatnonzero(need >= program.flow_instances[parent])[:1]:
+        whom, who = parent[edge], child[edge]
+        raise ProgramError(
+            f"edge {names[edge]}: flow {program.flow_names[who]} needs instance {need[edge]} of "
+            f"{program.flow_names[whom]}, which has {program.flow_instances[whom]}"
+        )
 
 
 def _ints(values: Sequence[int]) -> Ints:

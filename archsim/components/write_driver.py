@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,12 +45,11 @@ class WriteDriver(Component):
 
     def shares(self) -> NDArray[np.float64]:
         """(most,) probability that a cell takes 1, 2, ... pulses; read-only."""
-        return _shares(self.pulses, self.spread if self.verify else 0.0, self.most)
+        return _pulses(self.pulses, self.spread if self.verify else 0.0, self.most).shares
 
     def mean_pulses(self) -> float:
         """Pulses that a cell takes on average, after rounding and cutting."""
-        shares = self.shares()
-        return float(shares @ np.arange(1, len(shares) + 1))
+        return _pulses(self.pulses, self.spread if self.verify else 0.0, self.most).mean
 
     def draw_rows(
         self, rows: int, cells: int, random: np.random.Generator
@@ -60,27 +59,35 @@ class WriteDriver(Component):
         The slowest of c cells has the distribution F^c (Program-verify of a row); the sum over
         many cells is drawn from its normal limit.
         """
-        shares = self.shares()
-        upto = np.cumsum(shares)
+        drawn = _pulses(self.pulses, self.spread if self.verify else 0.0, self.most)
         uniform = random.random(rows) ** (1 / max(cells, 1))
-        loops = np.searchsorted(upto, np.minimum(uniform, 1 - 1e-15), side="left") + 1
-        counts = np.arange(1, len(shares) + 1)
-        mean = float(shares @ counts)
-        deviation = math.sqrt(max(float(shares @ counts**2) - mean**2, 0.0))
-        total = rows * cells * mean + random.normal() * deviation * math.sqrt(rows * cells)
-        least, most = rows * cells, rows * cells * len(shares)
-        return np.minimum(loops, len(shares)), round(min(max(total, least), most))
+        loops = np.searchsorted(drawn.upto, np.minimum(uniform, 1 - 1e-15), side="left") + 1
+        count, most = rows * cells, len(drawn.shares)
+        total = count * drawn.mean + random.normal() * drawn.deviation * math.sqrt(count)
+        return np.minimum(loops, most), round(min(max(total, count), count * most))
+
+
+class _Pulses(NamedTuple):
+    """Shares of the numbers of pulses of a cell, their sums, and mean and deviation."""
+
+    shares: NDArray[np.float64]
+    upto: NDArray[np.float64]
+    mean: float
+    deviation: float
 
 
 @lru_cache(maxsize=64)  # asked for every array that is programmed
-def _shares(pulses: float, spread: float, most: int) -> NDArray[np.float64]:
+def _pulses(pulses: float, spread: float, most: int) -> _Pulses:
     """Normal shares of the numbers of pulses, cut at 1 and `most`; a single one without spread."""
     if spread == 0:
-        found = np.zeros(max(most, round(pulses)))
-        found[max(round(pulses), 1) - 1] = 1.0
+        shares = np.zeros(max(most, round(pulses)))
+        shares[max(round(pulses), 1) - 1] = 1.0
     else:
         steps = [k + 0.5 for k in range(1, most)]
         below = [0.5 * (1 + math.erf((k - pulses) / (spread * math.sqrt(2)))) for k in steps]
-        found = np.diff([0.0, *below, 1.0])
-    found.flags.writeable = False
-    return found
+        shares = np.diff([0.0, *below, 1.0])
+    shares.flags.writeable = False
+    counts = np.arange(1, len(shares) + 1)
+    mean = float(shares @ counts)
+    deviation = math.sqrt(max(float(shares @ counts**2) - mean**2, 0.0))
+    return _Pulses(shares, np.cumsum(shares), mean, deviation)
