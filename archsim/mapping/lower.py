@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -52,9 +54,22 @@ def map_trace(
     meanwhile (batch 0: alone), with pulses drawn from `seed`. Raises InputError if the model does
     not fit or an operator has no unit.
     """
-    ops = operations(trace, placement.groups)
-    placed = plan(arch, trace, ops, chips=chips, replicate=replicate, placement=placement)
-    return _Lowering(arch, trace, placed, batch).run(rewrites, seed)
+    with _without_collections():
+        ops = operations(trace, placement.groups)
+        placed = plan(arch, trace, ops, chips=chips, replicate=replicate, placement=placement)
+        return _Lowering(arch, trace, placed, batch).run(rewrites, seed)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """What a mapping makes lives to its end: the garbage collector would only walk over it."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class _Lowering:
