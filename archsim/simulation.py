@@ -71,7 +71,7 @@ def simulate(
     arch, trace = _loaded(arch, trace)
     key = ""
     if memory is not None and timeline is None:
-        key = _key(arch, trace, batch, chips, replicate, placement or AS_USUAL, engine)
+        key = program_key(arch, trace, batch, chips, replicate, placement or AS_USUAL, engine)
     known = memory.get(key) if memory else None
     if known is None:
         report("mapping", 0, 0)
@@ -120,8 +120,8 @@ def simulate(
     return _result(arch, trace, mapped, activity, options, paths, begun, details)
 
 
-def _key(arch: Architecture, trace: Trace, *options: object) -> str:
-    """What the Program of a run and its name for the engine depend on."""
+def program_key(arch: Architecture, trace: Trace, *options: object) -> str:
+    """What the Program of a run depends on, for a `memory` of runs."""
     from archsim.arch.structure import structure_hash
 
     return " ".join([structure_hash(arch), content_hash(trace), *map(repr, options)])

@@ -213,3 +213,28 @@ def test_together_keeps_all_points_and_makes_each_structure_one_run(letters: lis
     for letter in "abc":
         indices = [p.index for p in ordered if p.structure == letter]
         assert indices == sorted(indices)
+
+
+def test_switches_that_differ_in_costs_alone_are_simulated_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pulses of half the energy: the same writes, costed anew and exactly as from nothing."""
+    import archsim.engine
+
+    runs, run_program = [], archsim.engine.run_program
+
+    def counted(*args: Any, **options: Any) -> Any:
+        runs.append(args)
+        return run_program(*args, **options)
+
+    monkeypatch.setattr(archsim.engine, "run_program", counted)
+    workers.forget_runs()
+    energies = "axes: {chip.tile.write_driver.pulse_energy: [10 pJ, 20 pJ]}\n"
+    low, high = sweep(bench, "methods: [{kind: full}]\n" + energies)
+    assert len(runs) == 2  # the inference and the switch; `full` sets nothing up once
+    pulses, chip = low["pulses"], load_arch(HYBRID)
+    assert low["switch_energy_j"] < high["switch_energy_j"]
+    spread = high["switch_energy_j"] - low["switch_energy_j"]
+    assert spread == pytest.approx(pulses * 10e-12)
+    expected = evaluate(make_method("full", {}), chip, load_trace(TRACE))
+    assert low["switch_latency_s"] == high["switch_latency_s"] == expected.switch.seconds

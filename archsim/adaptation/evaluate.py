@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from archsim.mapping.mapped import Mapped
     from archsim.mapping.written import Rewrite
     from archsim.result import Result
+    from archsim.simulation import Memory
     from archsim.trace.model import Trace
 
 
@@ -105,26 +106,38 @@ def write(
     chips: int | None = 1,
     replicate: bool = True,
     seed: int = 0,
+    memory: Memory | None = None,
 ) -> Switch:
-    """Simulate the writes of a switch on an otherwise idle chip."""
+    """Simulate the writes of a switch on an otherwise idle chip.
+
+    memory: as in archsim.simulate; writes that differ in nothing but costs are taken from it.
+    """
     from archsim.costing import cost
     from archsim.engine import run_program
     from archsim.mapping.lower import map_trace
+    from archsim.simulation import program_key
     from archsim.values import layer_values
 
     if not rewrites:
         return Switch()
-    mapped = map_trace(
-        arch,
-        adapted.trace,
-        batch=0,
-        chips=chips,
-        replicate=replicate,
-        placement=adapted.placement,
-        rewrites=rewrites,
-        seed=seed,
-    )
-    activity = run_program(mapped.program)
+    options = (chips, replicate, adapted.placement, rewrites, seed)
+    key = program_key(arch, adapted.trace, *options) if memory is not None else ""
+    known = memory.get(key) if memory is not None else None
+    if known is None:
+        mapped = map_trace(
+            arch,
+            adapted.trace,
+            batch=0,
+            chips=chips,
+            replicate=replicate,
+            placement=adapted.placement,
+            rewrites=rewrites,
+            seed=seed,
+        )
+        known = mapped, run_program(mapped.program)
+    if memory is not None:
+        memory[key] = known
+    mapped, activity = known
     seconds = activity.makespan * mapped.tick
     values = layer_values(adapted.trace, arch)
     energy = cost(arch, mapped.actions, activity.counts, seconds, mapped.chips, values)

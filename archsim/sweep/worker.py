@@ -113,7 +113,7 @@ def point_figures(arch: Architecture, trace: Trace, point: Point) -> dict[str, A
     adapted = method.adapt(trace, arch)
     result = simulate(arch, adapted.trace, placement=adapted.placement, **given)
     replicate = point.options["replicate"]
-    switch = switch_figures(arch, adapted, chips=result.chips, replicate=replicate)
+    switch = switch_figures(arch, adapted, chips=result.chips, replicate=replicate, memory=_recent)
     return {**figures_of(result), **switch}
 
 
