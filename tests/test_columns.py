@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from test_teaching import MESH, conv, finishes, layers, linear, small_chip
 
 from archsim.mapping.columns import columns_of, lane_counts
-from archsim.mapping.floor import Lane, TilePart
+from archsim.mapping.floor import Lane, Room, TilePart
 from archsim.mapping.graph import Operation, operations
 from archsim.mapping.lower import map_trace
 from archsim.mapping.plan import Plan, plan
@@ -61,6 +61,31 @@ def test_a_lane_gets_all_columns_that_its_windows_reach(
         assert needed <= set(columns.lanes_of(x % columns.every))
     given_away = [len(columns.lanes_of(x)) for x in range(columns.every)]
     assert sum(given_away) <= columns.needed * lanes
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(1, 5), st.integers(1, 3), st.sampled_from([2, 3, 4, 6]), st.integers(1, 6))
+def test_lanes_on_one_tile_buffer_all_their_columns(
+    kernel: int, stride: int, lanes: int, together: int
+) -> None:
+    """What n neighbouring lanes need together, counted column by column, is what is set aside."""
+    width = lanes * stride * 3
+    padding = {"padding": [0, 0, 0, kernel - stride]} if kernel > stride else {"padding": [0] * 4}
+    trace = layers([kernel, width, 2], conv(2, 3, kernel, stride=[stride] * 2, **padding))
+    operation = one(trace)
+    columns = columns_of(operation, lanes, (kernel, width, 2))
+    if columns is None:
+        return
+    together = min(together, lanes)
+    union = {x for x in range(columns.every) if set(columns.lanes_of(x)) & set(range(together))}
+    room = Room(columns.needed, columns.stride, columns.every)
+    assert len(union) == room.of(together)
+
+
+def test_room_for_lanes_that_share_nothing_and_for_lanes_that_share_all() -> None:
+    assert [Room(3, 3, 10).of(n) for n in range(5)] == [0, 3, 6, 9, 10]
+    assert [Room(10, 10, 10).of(n) for n in range(3)] == [0, 10, 10]
+    assert (Room(1, 2, 3) + Room(10, 20, 30)) == Room(11, 22, 33)
 
 
 def test_copies_of_a_convolution_divide_the_width_of_its_map() -> None:

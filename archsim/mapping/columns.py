@@ -28,6 +28,11 @@ class Columns:
         return sorted({s // stride % self.lanes for s in starts if s % stride == 0})
 
     @property
+    def stride(self) -> int:
+        """Columns that a lane needs beyond those of the lane before it."""
+        return min(self.layer.stride[1], self.needed)
+
+    @property
     def _kernel(self) -> int:
         return self.layer.kernel[1]
 

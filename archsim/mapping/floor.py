@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 from archsim.arch.model import Architecture
@@ -25,6 +26,23 @@ class TilePart:
     tile: int
     pes: list[int] = field(default_factory=list)
     slice: Slice = field(default_factory=Slice)
+
+
+@dataclass(frozen=True)
+class Room:
+    """Buffer bits of an operation in one tile: for its first lane there, for each further one, and
+    at most, where all lanes together need the whole input."""
+
+    first: int
+    further: int
+    most: int
+
+    def __add__(self, other: Room) -> Room:
+        return Room(self.first + other.first, self.further + other.further, self.most + other.most)
+
+    def of(self, lanes: int) -> int:
+        """Bits of `lanes` lanes on one tile."""
+        return min(self.first + (lanes - 1) * self.further, self.most) if lanes else 0
 
 
 @dataclass
@@ -59,26 +77,26 @@ class Floor:
         }
         self.cursor = 0
 
-    def place_array_lanes(self, lanes: int, pes: list[int], bits: int, name: str) -> list[Lane]:
-        """Place the PEs of all lanes on consecutive tiles; every tile used also buffers `bits`.
+    def place_array_lanes(self, lanes: int, pes: list[int], room: Room, name: str) -> list[Lane]:
+        """Place the PEs of all lanes on consecutive tiles; every tile used also buffers the input.
 
         pes: PEs of a lane by shard. Shards stand on different tiles, because each buffers other
         channels; lanes may share a tile.
         """
         placed = [Lane([]) for _ in range(lanes)]
         for index, size in enumerate(pes):
-            reserved: set[int] = set()
+            there: Counter[int] = Counter()  # lanes by tile
             if index:
                 self.cursor += 1  # a fresh tile for the next channels
             for lane in placed:
-                lane.parts += self._place_pes(size, bits, reserved, Slice(index, len(pes)), name)
+                lane.parts += self._place_pes(size, room, there, Slice(index, len(pes)), name)
         return placed
 
     def _place_pes(
-        self, pes: int, bits: int, reserved: set[int], channels: Slice, name: str
+        self, pes: int, room: Room, there: Counter[int], channels: Slice, name: str
     ) -> list[TilePart]:
-        if bits > self.bits_per_tile:
-            raise self._no_buffer(name, bits)
+        if room.first > self.bits_per_tile:
+            raise self._no_buffer(name, room.first)
         parts: list[TilePart] = []
         left = pes
         while left:
@@ -86,12 +104,12 @@ class Floor:
             if tile >= self.tiles:
                 raise NoRoom(f"{name} needs {left} more PEs or buffer space for its inputs")
             free = self.pes_per_tile - self.used_pes[tile]
-            if free == 0 or (tile not in reserved and self.free_bits[tile] < bits):
+            bits = room.of(there[tile] + 1) - room.of(there[tile])
+            if free == 0 or self.free_bits[tile] < bits:
                 self.cursor += 1
                 continue
-            if tile not in reserved:
-                reserved.add(tile)
-                self.free_bits[tile] -= bits
+            there[tile] += 1
+            self.free_bits[tile] -= bits
             taken = min(free, left)
             first = self.used_pes[tile]
             parts.append(TilePart(tile, list(range(first, first + taken)), channels))

@@ -11,7 +11,7 @@ from archsim.errors import InputError
 from archsim.mapping.balance import best_interval, set_parallelism
 from archsim.mapping.buffers import least_buffers
 from archsim.mapping.columns import columns_of
-from archsim.mapping.floor import Floor, Lane, NoRoom, TilePart
+from archsim.mapping.floor import Floor, Lane, NoRoom, Room, TilePart
 from archsim.mapping.graph import Feed, Operation
 from archsim.mapping.needs import Need, needs_of, shard_count
 from archsim.mapping.placement import AS_USUAL, Placement
@@ -151,18 +151,16 @@ def _lanes(
     for operation, need in zip(ops, needs, strict=True):
         if operation.off_chip:
             continue
-        bits = sum(_buffer_bits(need, feed, ops, slots) for feed in operation.feeds)
-        if operation.recurrent:
-            bits += 2 * need.result_bits
+        room = _room(need, ops, slots)
         if need.weights is not None:
             sizes = [len(shard) for shard in need.shard_pes]
-            placed = floor.place_array_lanes(need.lanes, sizes, bits, operation.name)
+            placed = floor.place_array_lanes(need.lanes, sizes, room, operation.name)
         else:
             unit = need.unit[0] if need.unit else "buffer"
             share = operation.positions * need.seconds / (need.lanes * need.shards)
             load = share / interval if interval else 0.0
             joined = lanes.get(need.leader) if not need.memory_bits else None
-            if joined and floor.join_lanes(joined, bits, unit, load):
+            if joined and floor.join_lanes(joined, room.first, unit, load):
                 placed = joined
             else:
                 producers = [f.producer for f in operation.feeds if f.producer in lanes]
@@ -173,7 +171,7 @@ def _lanes(
                 placed = floor.place_unit_lanes(
                     need.lanes,
                     need.shards,
-                    bits,
+                    room.first,
                     unit,
                     load,
                     near,
@@ -197,7 +195,7 @@ def _spread_buffers(
     for need in needs:
         if need.operation.off_chip:
             continue
-        bits = need.shards * sum(_buffer_bits(need, f, ops, slots) for f in need.operation.feeds)
+        bits = need.shards * _room(need, ops, slots).first
         key = need.leader if need.leader >= 0 else need.operation.index
         wanted[key] = wanted.get(key, 0) + bits
     for need in needs:
@@ -210,16 +208,28 @@ def _spread_buffers(
             need.shard_pes = tile_shards(need.weights, pe, need.weight_bits, need.shards)
 
 
-def _buffer_bits(
+def _room(need: Need, ops: list[Operation], slots: dict[tuple[int, int], int]) -> Room:
+    """Bits that each tile of an operation buffers; a recurrent one also buffers its own results."""
+    own = 2 * need.result_bits if need.operation.recurrent else 0
+    rooms = (_input_room(need, feed, ops, slots) for feed in need.operation.feeds)
+    return sum(rooms, Room(own, 0, own))
+
+
+def _input_room(
     need: Need, feed: Feed, ops: list[Operation], slots: dict[tuple[int, int], int]
-) -> int:
-    """Bits that each tile of an operation buffers of one input."""
-    positions = slots[need.operation.index, feed.which]
-    if need.lanes > 1 and feed.one_to_one:  # a lane gets only the positions it works on
-        positions = ceil_div(positions, need.lanes) + 1
-    elif columns := columns_of(need.operation, need.lanes, ops[feed.producer].shape):
-        positions = ceil_div(positions * columns.needed, columns.every) + columns.needed
-    return positions * ceil_div(ops[feed.producer].channels * need.input_bits, need.shards)
+) -> Room:
+    """Bits that one input takes: all of it on each tile, or the positions or columns of lanes."""
+    producer = ops[feed.producer]
+    whole = further = slots[need.operation.index, feed.which]
+    first = whole
+    columns = columns_of(need.operation, need.lanes, producer.shape)
+    if need.lanes > 1 and feed.one_to_one:
+        first = further = ceil_div(whole, need.lanes) + 1
+    elif columns is not None:
+        first = ceil_div(whole * columns.needed, columns.every) + columns.needed
+        further = ceil_div(whole * columns.stride, columns.every) + columns.stride
+    bits = ceil_div(producer.channels * need.input_bits, need.shards)
+    return Room(min(first, whole) * bits, further * bits, whole * bits)
 
 
 def _too_large(arch: Architecture, needs: list[Need], chips: int, reason: NoRoom) -> InputError:
