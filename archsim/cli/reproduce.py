@@ -138,22 +138,24 @@ def _draw(results: list[ExperimentResult], folder: Path) -> None:
 def _show(results: list[ExperimentResult], kind: Format | None) -> None:
     from archsim.cli import stdout
     from archsim.cli.console import print_json, print_tables
-    from archsim.reproduce.output import formatted
+    from archsim.reproduce.output import figures_text, formatted, sensitivity_text
     from archsim.reproduce.tables import curve_table, figures_table, sensitivity_table
 
     if kind == "json":
         print_json([result.model_dump(mode="json") for result in results])
         return
-    tables = [figures_table(results)]
-    if len(results) == 1:
-        tables += [curve_table(curve) for curve in results[0].curves]
-    if len(results) == 1 and results[0].sensitivity:
-        tables.append(sensitivity_table(results))
+    single = len(results) == 1
+    curves = [curve_table(curve) for curve in results[0].curves] if single else []
     if kind is not None:
-        stdout.write("\n".join(formatted(table, kind) for table in tables))
+        texts = [figures_text(results, kind), *(formatted(curve, kind) for curve in curves)]
+        if single and results[0].sensitivity:
+            texts.append(sensitivity_text(results, kind))
+        stdout.write("\n".join(texts))
         return
-    print_tables(*tables)
-    if len(results) == 1:
+    print_tables(figures_table(results), *curves)
+    if single:
+        if results[0].sensitivity:
+            print_tables(sensitivity_table(results))
         click.echo(f"\n{results[0].learnt}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -30,13 +30,14 @@ def write_tables(results: Sequence[ExperimentResult], folder: Path, kind: Format
     Gives their names. `archsim report FOLDER/reproduction.json` makes a page of it.
     """
     names = []
-    tables = {"figures": figures_table(results), "sensitivity": sensitivity_table(results)}
+    texts = {"figures": figures_text(results, kind), "sensitivity": sensitivity_text(results, kind)}
     for result in results:
         for curve in result.curves:
-            tables[curve_file(result, curve)] = curve_table(curve, result.system)
-    for name, table in tables.items():
+            table = curve_table(curve, result.system)
+            texts[curve_file(result, curve)] = formatted(table, kind)
+    for name, text in texts.items():
         file = f"{name}.{_ENDING[kind]}"
-        write_text(folder / file, formatted(table, kind))
+        write_text(folder / file, text)
         names.append(file)
     write_text(folder / REPORT_FILE, report_json(results))
     return [*names, REPORT_FILE]
@@ -48,13 +49,33 @@ def curve_file(result: ExperimentResult, curve: CurveResult) -> str:
     return f"curve-{result.system}-{result.curves.index(curve) + 1}-{words}"
 
 
+def figures_text(results: Sequence[ExperimentResult], kind: Format) -> str:
+    """The figures of all results; in LaTeX a table per system, which fits a page."""
+    return _by_system(figures_table, results, kind)
+
+
+def sensitivity_text(results: Sequence[ExperimentResult], kind: Format) -> str:
+    """The sensitivities of all results; in LaTeX a table per system that has some."""
+    return _by_system(sensitivity_table, [r for r in results if r.sensitivity], kind)
+
+
+def _by_system(
+    table: Callable[[Sequence[ExperimentResult]], Table],
+    results: Sequence[ExperimentResult],
+    kind: Format,
+) -> str:
+    if kind == "latex":
+        return "\n".join(formatted(table([result]), kind) for result in results)
+    return formatted(table(results), kind)
+
+
 def formatted(table: Table, kind: Format) -> str:
-    """A table as text."""
+    """A table as text; in LaTeX without the columns of reasons and sources, too wide for a page."""
     if kind == "md":
         return to_markdown(table)
     if kind == "json":
         return json.dumps(rows(table), indent=2, ensure_ascii=False) + "\n"
-    return to_csv(table) if kind == "csv" else to_latex(table)
+    return to_csv(table) if kind == "csv" else to_latex(table, most_rank=0)
 
 
 def report_json(results: Sequence[ExperimentResult]) -> str:

@@ -142,7 +142,7 @@ def sensitivity_table(results: Sequence[ExperimentResult]) -> Table:
         return Column(name, title, lambda row: getattr(row[1], name), shown=visible)
 
     return Table(
-        "Sensitivity to what is assumed",
+        "Sensitivity to what is assumed" + (f", {results[0].system}" if single else ""),
         (
             Column("system", "system", lambda row: row[0].system, shown=not single),
             Column("assumption", "assumption", lambda row: row[1].assumption, fold=20),
