@@ -56,13 +56,13 @@ def columns_of(operation: Operation, lanes: int, source: TensorShape) -> Columns
 def lane_counts(operation: Operation) -> list[int]:
     """Numbers of copies that an array layer may have, in rising order.
 
-    A convolution whose window is wider than a position has those that divide its map's width or
-    are multiples of it; other layers any number up to their positions.
+    A convolution has those that divide its map's width or are multiples of it, so that copies of
+    neighbouring layers take the same columns; other layers any number up to their positions.
     """
     layer, most = operation.layer, operation.positions
     if operation.recurrent:
         return [1]
-    if not isinstance(layer, Conv2d) or layer.kernel == (1, 1) or len(operation.shape) != 3:
+    if not isinstance(layer, Conv2d) or len(operation.shape) != 3:
         return list(range(1, most + 1))
     width = operation.shape[1]
     return [n for n in range(1, width) if width % n == 0] + list(range(width, most + 1, width))
