@@ -43,13 +43,17 @@ class WriteDriver(Component):
     def periods(self) -> list[float]:
         return [self.pulse]
 
+    @property
+    def _of_a_cell(self) -> _Pulses:
+        return _pulses(self.pulses, self.spread if self.verify else 0.0, self.most)
+
     def shares(self) -> NDArray[np.float64]:
         """(most,) probability that a cell takes 1, 2, ... pulses; read-only."""
-        return _pulses(self.pulses, self.spread if self.verify else 0.0, self.most).shares
+        return self._of_a_cell.shares
 
     def mean_pulses(self) -> float:
         """Pulses that a cell takes on average, after rounding and cutting."""
-        return _pulses(self.pulses, self.spread if self.verify else 0.0, self.most).mean
+        return self._of_a_cell.mean
 
     def draw_rows(
         self, rows: int, cells: int, random: np.random.Generator
@@ -59,7 +63,7 @@ class WriteDriver(Component):
         The slowest of c cells has the distribution F^c (Program-verify of a row); the sum over
         many cells is drawn from its normal limit.
         """
-        drawn = _pulses(self.pulses, self.spread if self.verify else 0.0, self.most)
+        drawn = self._of_a_cell
         uniform = random.random(rows) ** (1 / max(cells, 1))
         loops = np.searchsorted(drawn.upto, np.minimum(uniform, 1 - 1e-15), side="left") + 1
         count, most = rows * cells, len(drawn.shares)

@@ -1,4 +1,4 @@
-"""Copies of a layer whose window slides over a map: each copy works on columns of its own."""
+"""Copies of a layer on a map: each copy works on columns of its own."""
 
 from __future__ import annotations
 
@@ -23,18 +23,15 @@ class Columns:
 
     def lanes_of(self, column: int) -> list[int]:
         """Lanes whose windows reach a column, counting those at the map's edges as everywhere."""
-        stride, padding = self.layer.stride[1], self.layer.padding[1]
-        starts = (column + padding - k * self.layer.dilation[1] for k in range(self._kernel))
+        layer, stride = self.layer, self.layer.stride[1]
+        first = column + layer.padding[1]
+        starts = (first - k * layer.dilation[1] for k in range(layer.kernel[1]))
         return sorted({s // stride % self.lanes for s in starts if s % stride == 0})
 
     @property
     def stride(self) -> int:
         """Columns that a lane needs beyond those of the lane before it."""
         return min(self.layer.stride[1], self.needed)
-
-    @property
-    def _kernel(self) -> int:
-        return self.layer.kernel[1]
 
 
 def columns_of(operation: Operation, lanes: int, source: TensorShape) -> Columns | None:

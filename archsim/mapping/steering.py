@@ -18,10 +18,7 @@ def period(plan: Plan, consumer: int, producer: int) -> int:
 
     1 where every lane gets every position.
     """
-    if _one_to_one(plan, consumer, producer):
-        return len(plan.lanes[consumer])
-    columns = _columns(plan, consumer, producer)
-    return columns.every if columns else 1
+    return _sharing(plan, consumer, producer)[0]
 
 
 def variants(plan: Plan, operation: Operation) -> int:
@@ -52,21 +49,21 @@ def targets(plan: Plan, operation: Operation, variant: int, count: int, span: Sp
 
 
 def _lanes_of(plan: Plan, consumer: int, producer: int, variant: int, count: int) -> list[Lane]:
-    lanes, every = plan.lanes[consumer], period(plan, consumer, producer)
+    lanes = plan.lanes[consumer]
+    every, columns = _sharing(plan, consumer, producer)
     if every == 1 or count % every:
         return lanes
-    columns = _columns(plan, consumer, producer)
     if columns is None:
         return [lanes[variant % len(lanes)]]
     return [lanes[n] for n in columns.lanes_of(variant)]
 
 
-def _one_to_one(plan: Plan, consumer: int, producer: int) -> bool:
-    feeds = [f for f in plan.operations[consumer].feeds if f.producer == producer]
-    same = plan.operations[consumer].positions == plan.operations[producer].positions
-    return same and all(f.one_to_one for f in feeds)
-
-
-def _columns(plan: Plan, consumer: int, producer: int) -> Columns | None:
-    lanes, shape = len(plan.lanes[consumer]), plan.operations[producer].shape
-    return columns_of(plan.operations[consumer], lanes, shape)
+def _sharing(plan: Plan, consumer: int, producer: int) -> tuple[int, Columns | None]:
+    """The period of a consumer's lanes, and their columns if it is those that they share."""
+    into, source = plan.operations[consumer], plan.operations[producer]
+    lanes = len(plan.lanes[consumer])
+    feeds = (f for f in into.feeds if f.producer == producer)
+    if into.positions == source.positions and all(f.one_to_one for f in feeds):
+        return lanes, None
+    columns = columns_of(into, lanes, source.shape)
+    return (columns.every if columns else 1), columns

@@ -1,5 +1,4 @@
-"""What measures of a training step have in common: what trains, on which mini-batch, at which
-widths."""
+"""What measures of a training step have in common: what trains, on which mini-batch, how wide."""
 
 from __future__ import annotations
 
