@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_teaching import MESH, conv, finishes, layers, linear, small_chip
 
+from archsim.engine import run_program
 from archsim.mapping.columns import columns_of, lane_counts
 from archsim.mapping.floor import Lane, Room, TilePart
 from archsim.mapping.graph import Operation, operations
@@ -146,3 +147,37 @@ def test_both_engines_agree_and_nothing_is_lost(
     mapped = map_trace(small_chip({**MESH, "chip.tile.count": 16}), trace, batch=batch)
     assert sum(o.macs for o in mapped.operations) == trace.macs()
     assert finishes(mapped, "l1") == finishes(mapped, "l1", "reference")
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    st.tuples(st.integers(1, 6), st.integers(1, 12)),
+    st.sampled_from(["conv2d", "max", "avg"]),
+    st.booleans(),
+    st.integers(1, 2),
+)
+@example((1, 1), (2, 2), (4, 6), "conv2d", False, 1)
+@example((1, 1), (1, 2), (2, 4), "max", False, 1)
+@example((1, 1), (2, 2), (4, 8), "conv2d", True, 2)
+def test_columns_that_nobody_reads(
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    size: tuple[int, int],
+    kind: str,
+    stem: bool,
+    batch: int,
+) -> None:
+    """Strides beyond the kernel, fed by the input or by a layer: it runs, in both engines alike."""
+    height, width = max(size[0], kernel[0]), max(size[1], kernel[1])
+    fields = {"kernel": list(kernel), "stride": list(stride), "padding": [0] * 4}
+    record = {**conv(4, 4), **fields}
+    if kind != "conv2d":
+        record = {"op": "pool", "function": kind, **fields}
+    trace = layers([height, width, 4], *([conv(4, 4)] if stem else []), record, bits=8)
+    mapped = map_trace(small_chip({**MESH, "chip.tile.count": 64}), trace, batch=batch)
+    fast, slow = (run_program(mapped.program, engine) for engine in ("fast", "reference"))
+    assert fast.digest() == slow.digest()
+    out = ((height - kernel[0]) // stride[0] + 1) * ((width - kernel[1]) // stride[1] + 1)
+    assert len(fast.finish[mapped.operations[-1].flows[1]]) == batch * out

@@ -6,7 +6,7 @@ from math import ceil
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from test_mapping import cnn, transformer
 from test_teaching import CHIP, MESH, ROOT, WORKLOAD, conv, layers, linear, small_chip
@@ -166,6 +166,7 @@ def test_actions_of_a_linear_layer(
     BITS,
     st.integers(1, 2),
 )
+@example((3, 1, 1), 1, (4, 6, 2), 1, 1)  # nobody reads every other column
 def test_actions_of_a_convolution(
     channels: tuple[int, int, int],
     kernel: int,

@@ -159,6 +159,8 @@ class _Lowering:
                 access = table[1].access(operation.channels * bits)
                 parents = [self.writer.work(path, (), access)]
             whom = targets(self.plan, operation, variant, count, WHOLE)
+            if not whom and not parents:  # positions between the windows of all who read them
+                self.writer.idle(path, variant)
             self.transport.deliver(HOST, need.result_bits, whom, parents)
         self._info(operation, path, (flow, flow), [])
         if written is not None:

@@ -19,6 +19,7 @@ from archsim.mapping.graph import Operation
 from archsim.mapping.growth import Growth, growths, product_growth
 from archsim.mapping.placement import AS_USUAL, Placement
 from archsim.mapping.primitives import Primitives, elements_read, primitives
+from archsim.mapping.sums import additions
 from archsim.mapping.tiling import PEShare, Weights, tile_shards, weights_of
 from archsim.trace import operators as op
 from archsim.trace.layer import TensorShape, channels
@@ -119,8 +120,8 @@ def needs_of(
             work = primitives(fused, [operation.shape], operation.shape)
             if unit_for(arch, work) is None:
                 missing.append(f"{fused.name} ({', '.join(work)})")
-        groups = [a.outputs for p in need.pes for a in p.arrays]
-        if len(set(groups)) < len(groups) and unit_for(arch, {"add": 1}) is None:
+        meeting = additions([pe.widths for pe in need.pes])  # those of one PE meet in its arrays
+        if meeting and unit_for(arch, {"add": 1}) is None:
             missing.append(f"{operation.name} (add, to merge partial sums)")
     if missing:
         shown = "; ".join(missing[:6]) + (f"; and {len(missing) - 6} more" if missing[6:] else "")

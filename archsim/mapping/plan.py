@@ -13,8 +13,9 @@ from archsim.mapping.buffers import least_buffers
 from archsim.mapping.columns import columns_of
 from archsim.mapping.floor import Floor, Lane, NoRoom, Room, TilePart
 from archsim.mapping.graph import Feed, Operation
-from archsim.mapping.needs import Need, needs_of, shard_count
+from archsim.mapping.needs import Need, needs_of, shard_count, unit_for
 from archsim.mapping.placement import AS_USUAL, Placement
+from archsim.mapping.sums import additions
 from archsim.mapping.tiling import PEShare, tile_shards
 from archsim.trace.model import Trace
 
@@ -206,6 +207,12 @@ def _spread_buffers(
         need.shards = shard_count(needs[key].most_shards, max(need.shards, least_shards))
         if need.weights is not None and len(need.shard_pes) != need.shards:
             need.shard_pes = tile_shards(need.weights, pe, need.weight_bits, need.shards)
+            if additions([p.widths for p in need.pes]) and unit_for(arch, {"add": 1}) is None:
+                raise NoRoom(
+                    f"the inputs of {need.operation.name} fill more than half of a tile's buffer, "
+                    "and no unit of the tile adds the sums of its parts on several tiles",
+                    chips_help=False,
+                )
 
 
 def _room(need: Need, ops: list[Operation], slots: dict[tuple[int, int], int]) -> Room:

@@ -137,6 +137,10 @@ class Writer:
             parents=parents,
         )
 
+    def idle(self, path: str, *key: object) -> int:
+        """A stage that takes no time and waits for nobody, for a lane with nothing to do."""
+        return self.stage(self.resource(path, "idle", *key), 0.0, [])
+
     def work(
         self, path: str, key: Sequence[object], work: Work, parents: Sequence[int] = ()
     ) -> int:
