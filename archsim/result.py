@@ -216,7 +216,7 @@ def load_result(path: str | Path) -> Result:
     """
     from archsim.documents import load_document
     from archsim.errors import InputError
-    from archsim.output import RESULT_FILE
+    from archsim.system.output import RESULT_FILE
 
     file = Path(path)
     if file.is_dir():

@@ -98,9 +98,9 @@ def simulate(
             steady_state=steady_state,
         )
     else:
+        from archsim.costing.values import layer_values
         from archsim.timeline.record import record
         from archsim.timeline.write import write_timeline
-        from archsim.values import layer_values
 
         recorded, activity = record(
             arch,
@@ -174,11 +174,11 @@ def _result(
     details: bool,
 ) -> Result:
     import archsim
+    from archsim.analysis.details import NO_DETAILS, run_details
     from archsim.arch.totals import chip_total, peak_tops
-    from archsim.costing import cost
-    from archsim.details import NO_DETAILS, run_details
+    from archsim.costing.energy import cost
+    from archsim.costing.values import layer_values
     from archsim.result import Inputs, Result
-    from archsim.values import layer_values
 
     seconds = activity.makespan * mapped.tick
     batch, measured = options["batch"], options["statistics"]

@@ -20,7 +20,7 @@ from archsim.arch.totals import chip_total, pe_total, peak_tops, tile_total
 from archsim.components.adc import ADC
 from archsim.components.registry import any_component, kinds
 from archsim.errors import InputError
-from archsim.kinds import classes_by_kind
+from archsim.schema.kinds import classes_by_kind
 from archsim.simulation import simulate
 
 CONFIGS = ROOT / "arch_configs"
@@ -154,7 +154,7 @@ NEW_KIND = '''
 from typing import Annotated, ClassVar, Literal
 
 from archsim.components.base import Component, Work, ceil_div
-from archsim.units import POSITIVE, Frequency
+from archsim.schema.units import POSITIVE, Frequency
 
 
 class Comparer(Component):

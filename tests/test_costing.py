@@ -14,13 +14,13 @@ from values_of import stats_of
 
 from archsim.arch.load import load_arch
 from archsim.arch.model import Architecture
-from archsim.costing import cost
+from archsim.costing.energy import cost
+from archsim.costing.values import layer_values
 from archsim.mapping.lower import map_trace
 from archsim.result import Result
 from archsim.simulation import simulate
 from archsim.trace.load import load_trace
 from archsim.trace.model import Trace
-from archsim.values import layer_values
 
 ISAAC_VPU = ROOT / "arch_configs" / "isaac_vpu.yaml"
 PE = "chip.tile.pe"

@@ -15,16 +15,16 @@ from test_cli_support import Shell, shell
 from test_mapping import cnn, transformer
 from test_teaching import CHIP, MESH, WORKLOAD, small_chip
 
+from archsim.analysis.critical_path import critical_path
+from archsim.analysis.floor_plan import floor_plan
+from archsim.analysis.place import Place, place_of
 from archsim.arch.load import load_arch
 from archsim.arch.model import Architecture
-from archsim.critical_path import critical_path
 from archsim.engine import run_program
 from archsim.engine.deadlock import DeadlockError
 from archsim.errors import InputError
-from archsim.floor_plan import floor_plan
 from archsim.mapping.lower import map_trace
 from archsim.mapping.mapped import Mapped
-from archsim.place import Place, place_of
 from archsim.program import Program
 from archsim.result import RESULT_VERSION, Result, load_result
 from archsim.simulation import simulate

@@ -10,10 +10,10 @@ from test_teaching import small_chip
 from values_of import product, stats_of
 
 from archsim.adaptation.differential import changed_cells
+from archsim.costing.values import aligned_density, layer_values
 from archsim.simulation import simulate
 from archsim.trace.fp8 import FORMATS, encode
 from archsim.trace.stats import tensor_stats
-from archsim.values import aligned_density, layer_values
 
 MACRO = "chip.tile.pe.macro"
 

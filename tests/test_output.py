@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archsim.errors import InputError
-from archsim.output import check_directory, write_directory
+from archsim.system.output import check_directory, write_directory
 
 FILES = {"result.json": "{}\n", "layers.csv": "name\n"}
 

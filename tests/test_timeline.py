@@ -16,9 +16,10 @@ from test_mapping import transformer
 from test_programming import DRIVER
 from test_teaching import MESH, small_chip
 
+from archsim.analysis.critical_path import critical_path
 from archsim.arch.load import load_arch
 from archsim.bench.programs import contended
-from archsim.critical_path import critical_path
+from archsim.costing.values import layer_values
 from archsim.engine.deadlock import DeadlockError
 from archsim.engine.record import run_recorded
 from archsim.errors import InputError
@@ -31,7 +32,6 @@ from archsim.timeline.record import record
 from archsim.timeline.slices import Slices
 from archsim.timeline.write import write_timeline
 from archsim.trace.load import load_trace
-from archsim.values import layer_values
 
 __all__ = ["shell"]
 CHIP = ROOT / "arch_configs" / "teaching.yaml"

@@ -11,13 +11,13 @@ import pytest
 from test_timeline import CHIP, WORKLOAD
 
 from archsim.arch.load import load_arch
+from archsim.costing.values import layer_values
 from archsim.mapping.lower import map_trace
 from archsim.timeline.chrome import chrome_json
 from archsim.timeline.model import Timeline
 from archsim.timeline.pftrace import pftrace
 from archsim.timeline.record import record
 from archsim.trace.load import load_trace
-from archsim.values import layer_values
 
 Message = dict[int, list[Any]]
 

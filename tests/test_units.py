@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from archsim import units
-from archsim.units import format_quantity, parse
+from archsim.schema import units
+from archsim.schema.units import format_quantity, parse
 
 
 @pytest.mark.parametrize(
@@ -260,6 +260,6 @@ def test_types_in_a_model() -> None:
 
 
 def test_importing_does_not_import_pint() -> None:
-    code = "import sys, archsim.units; print('pint' in sys.modules)"
+    code = "import sys, archsim.schema.units; print('pint' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

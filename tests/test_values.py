@@ -23,10 +23,10 @@ from values_of import (
 
 from archsim.components.crossbar import Crossbar
 from archsim.components.dac import DAC
+from archsim.costing.values import digit_shares, layer_values, mean_level
 from archsim.result import Result
 from archsim.simulation import simulate
 from archsim.trace.encoding import Encoding
-from archsim.values import digit_shares, layer_values, mean_level
 
 ENCODINGS = st.sampled_from(["twos_complement", "sign_magnitude", "offset"])
 MAPPINGS = st.sampled_from(["offset", "differential"])

@@ -22,14 +22,14 @@ from values_of import (
 
 from archsim.arch.load import load_arch
 from archsim.components.values import Values
-from archsim.costing import cost
+from archsim.costing.energy import cost
+from archsim.costing.values import column_levels, layer_values, mean_level
 from archsim.mapping.lower import map_trace
 from archsim.simulation import simulate
 from archsim.trace.encoding import Encoding, one_density
 from archsim.trace.load import load_trace
 from archsim.trace.model import Trace
 from archsim.trace.quantiser import Quantiser
-from archsim.values import column_levels, layer_values, mean_level
 
 MAPPINGS = st.sampled_from(["offset", "differential"])
 

@@ -10,12 +10,12 @@ from test_teaching import VECTOR_UNIT, layers, linear, small_chip
 
 from archsim.arch.model import Architecture
 from archsim.components.crossbar import Crossbar
-from archsim.costing import cost
+from archsim.costing.energy import cost
+from archsim.costing.values import layer_values
 from archsim.mapping.lower import map_trace
 from archsim.trace.encoding import Encoding, one_density
 from archsim.trace.model import Trace
 from archsim.trace.stats import TensorStats
-from archsim.values import layer_values
 
 Codes = NDArray[np.int64]
 PE = "chip.tile.pe"

@@ -11,7 +11,7 @@ from archsim.adaptation.comparison_file import Options
 from archsim.adaptation.evaluate import write
 from archsim.arch.model import Architecture
 from archsim.errors import InputError
-from archsim.processes import spread
+from archsim.system.processes import spread
 
 Kind = Literal["inference", "once", "switch", "overlap", "learning"]
 Outcome = Any  # Result, Switch, Switch, Overlap or Learning, by the kind of the job

@@ -112,11 +112,11 @@ def write(
 
     memory: as in archsim.simulate; writes that differ in nothing but costs are taken from it.
     """
-    from archsim.costing import cost
+    from archsim.costing.energy import cost
+    from archsim.costing.values import layer_values
     from archsim.engine import run_program
     from archsim.mapping.lower import map_trace
     from archsim.simulation import program_key
-    from archsim.values import layer_values
 
     if not rewrites:
         return Switch()

@@ -16,9 +16,9 @@ from archsim.gpu.model import BYTES, GPU
 from archsim.gpu.roofline import Kernel
 from archsim.gpu.training import training_step
 from archsim.learning import learning_work, lora_name, lora_parameters, lora_shapes, with_lora
+from archsim.schema.units import format_quantity
 from archsim.trace.model import Trace
 from archsim.trace.operators import Linear
-from archsim.units import format_quantity
 
 STATE_BITS = 32  # optimiser states stay in fp32 (mixed precision; Micikevicius et al., ICLR 2018)
 

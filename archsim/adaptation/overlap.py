@@ -58,10 +58,10 @@ def overlap(
     Arrays, converters, buses and links are contended for. That an array computes with a task's
     cells until its own rows are written is not modelled. Raises InputError as map_trace does.
     """
-    from archsim.costing import cost
+    from archsim.costing.energy import cost
+    from archsim.costing.values import layer_values
     from archsim.engine import run_program
     from archsim.mapping.lower import map_trace
-    from archsim.values import layer_values
 
     values = layer_values(adapted.trace, arch)
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from archsim.adaptation.method import Method
 from archsim.errors import InputError, nearest
-from archsim.kinds import classes_by_kind
+from archsim.schema.kinds import classes_by_kind
 
 
 def methods() -> dict[str, type[Method]]:

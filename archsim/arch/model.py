@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field
 from archsim.components.base import ASSUMPTION, Component
 from archsim.components.registry import any_component
 from archsim.schema import Model
-from archsim.units import POSITIVE, Bits, Count, Frequency, Length
+from archsim.schema.units import POSITIVE, Bits, Count, Frequency, Length
 
 ARCH_VERSION = 1
 C = TypeVar("C", bound=Component)

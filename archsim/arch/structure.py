@@ -9,7 +9,7 @@ from typing import Any
 
 from archsim.arch.model import Architecture
 from archsim.components.base import Component
-from archsim.declared_units import unit_of
+from archsim.schema.declared_units import unit_of
 
 COSTED = frozenset({"W", "J", "J/b", "mm2", "m", "V", "S"})
 """Units of fields that no time and no placement depends on: energies, powers, areas, cells."""

@@ -78,7 +78,7 @@ def command(
     """
     from archsim.adaptation.comparison import compare
     from archsim.adaptation.comparison_result import COMPARISON_FILE
-    from archsim.output import check_directory
+    from archsim.system.output import check_directory
 
     if force and out is None:
         raise click.UsageError("--force replaces the directory of --out, which is not given.")
@@ -194,8 +194,8 @@ def _progress(wanted: bool) -> Iterator[Callable[[str, int, int], None] | None]:
 
 def _write(found: Comparison, out: str, force: bool) -> None:
     from archsim.adaptation.comparison_result import COMPARISON_FILE
-    from archsim.output import write_directory
     from archsim.report import compare_text
+    from archsim.system.output import write_directory
 
     files = {
         COMPARISON_FILE: found.model_dump_json(indent=2) + "\n",

@@ -17,7 +17,6 @@ import click
               help="Also draw it, as .png, .pdf or .svg. [pareto.png in RESULTS]")  # fmt: skip
 def command(results: str, objectives: str, style: str, plot: str | None) -> None:
     """List the non-dominated points in RESULTS, the folder of a sweep."""
-    from archsim.atomic import check_file
     from archsim.cli import stdout
     from archsim.cli.console import print_json, print_tables
     from archsim.report.latex import to_latex
@@ -26,6 +25,7 @@ def command(results: str, objectives: str, style: str, plot: str | None) -> None
     from archsim.sweep.plot import ENDINGS, plot_pareto
     from archsim.sweep.results import load_axes, load_rows
     from archsim.sweep.tables import pareto_table
+    from archsim.system.atomic import check_file
 
     wanted = [part.strip() for part in objectives.split(",") if part.strip()]
     if not wanted:

@@ -93,7 +93,7 @@ def command(
         write_tables(results, folder, kind or "md")
         _draw(results, folder)
     if page is not None:
-        from archsim.atomic import check_file, write_text
+        from archsim.system.atomic import check_file, write_text
 
         write_text(check_file(page, (".md",)), whole_page(results))
     _show(results, kind)

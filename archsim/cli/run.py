@@ -63,14 +63,14 @@ def command(
     quiet: bool,
 ) -> None:
     """Simulate TRACE (a trace or a workload) on ARCH, an architecture."""
-    from archsim.atomic import check_file
     from archsim.cli import stdout
     from archsim.cli.console import print_tables
     from archsim.cli.progress import progress_bar
     from archsim.errors import InputError
-    from archsim.output import check_directory
     from archsim.report import run_tables
     from archsim.simulation import simulate
+    from archsim.system.atomic import check_file
+    from archsim.system.output import check_directory
     from archsim.timeline import TIMELINE_ENDINGS
 
     if force and out is None:
@@ -118,9 +118,9 @@ def command(
 
 
 def _write(result: Result, text: str, out: str, force: bool) -> None:
-    from archsim.output import RESULT_FILE, write_directory
     from archsim.report import run_tables
     from archsim.report.table import to_csv
+    from archsim.system.output import RESULT_FILE, write_directory
 
     files = {
         RESULT_FILE: text + "\n",
@@ -131,7 +131,7 @@ def _write(result: Result, text: str, out: str, force: bool) -> None:
 
 
 def _holds(out: Path, text: str) -> bool:
-    from archsim.output import RESULT_FILE
+    from archsim.system.output import RESULT_FILE
 
     try:
         return (out / RESULT_FILE).read_text(encoding="utf-8") == text + "\n"

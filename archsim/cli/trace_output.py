@@ -45,7 +45,7 @@ def output_path(output: str | None, name: str, ending: str = ".trace.json") -> P
 
     Missing folders are made when the trace is written. Raises InputError.
     """
-    from archsim.atomic import check_file
+    from archsim.system.atomic import check_file
 
     out = Path(output or f"{name.replace('/', '_')}{ending}")
     try:

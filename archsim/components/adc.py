@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archsim.components.base import Component, Work
 from archsim.components.values import Values
-from archsim.units import POSITIVE, Bits, SampleRate
+from archsim.schema.units import POSITIVE, Bits, SampleRate
 
 
 class ADC(Component):

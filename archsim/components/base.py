@@ -10,7 +10,7 @@ from pydantic import Field
 
 from archsim.components.values import Values
 from archsim.schema import Model
-from archsim.units import Area, Count, Power
+from archsim.schema.units import Area, Count, Power
 
 Share = Annotated[float, Field(ge=0, le=1)]
 ASSUMPTION = "assumption"

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat, model_validator
 
 from archsim.components.base import Component, Work, ceil_div
 from archsim.components.values import Values
-from archsim.units import POSITIVE, Area, Count, Energy, Frequency, Power, Shape2D
+from archsim.schema.units import POSITIVE, Area, Count, Energy, Frequency, Power, Shape2D
 
 Format = Literal["int8", "fp8_e4m3", "fp8_e5m2"]
 WIDTH = 8  # bits of a number in every format

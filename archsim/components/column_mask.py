@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archsim.components.base import Component, Work, ceil_div
-from archsim.units import POSITIVE, Bits, Count, Energy, EnergyPerBit, Frequency
+from archsim.schema.units import POSITIVE, Bits, Count, Energy, EnergyPerBit, Frequency
 
 
 class ColumnMask(Component):

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from archsim.components.base import Component, ceil_div
 from archsim.components.values import Values
-from archsim.units import POSITIVE, Bits, Conductance, Duration, Shape2D, Voltage
+from archsim.schema.units import POSITIVE, Bits, Conductance, Duration, Shape2D, Voltage
 
 
 class Crossbar(Component):

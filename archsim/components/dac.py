@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archsim.components.base import Component
 from archsim.components.values import Values
-from archsim.units import POSITIVE, Bits, Duration
+from archsim.schema.units import POSITIVE, Bits, Duration
 
 
 class DAC(Component):

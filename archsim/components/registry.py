@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from archsim.components.base import Component
-from archsim.kinds import classes_by_kind
+from archsim.schema.kinds import classes_by_kind
 
 
 def kinds() -> dict[str, type[Component]]:

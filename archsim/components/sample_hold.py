@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from archsim.components.base import Component
 from archsim.components.values import Values
-from archsim.units import POSITIVE, Duration
+from archsim.schema.units import POSITIVE, Duration
 
 
 class SampleHold(Component):

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, PositiveFloat, model_validator
 
 from archsim.components.bit_serial_macro import BitSerialMacro
-from archsim.units import Count, Duration, Energy
+from archsim.schema.units import Count, Duration, Energy
 
 
 class SASMRAMMacro(BitSerialMacro):

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archsim.components.base import Component, Work, ceil_div
-from archsim.units import POSITIVE, Count, Frequency
+from archsim.schema.units import POSITIVE, Count, Frequency
 
 
 class ShiftAdd(Component):

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archsim.components.bit_serial_macro import BitSerialMacro
-from archsim.units import Energy
+from archsim.schema.units import Energy
 
 
 class SRAMMacro(BitSerialMacro):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from archsim.components.base import Component
-from archsim.units import POSITIVE, Count, Duration, Energy
+from archsim.schema.units import POSITIVE, Count, Duration, Energy
 
 
 class WriteDriver(Component):

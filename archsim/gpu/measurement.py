@@ -9,7 +9,6 @@ from typing import Annotated, Final, Literal
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
-from archsim.atomic import write_text
 from archsim.documents import check_version, load_document, validate
 from archsim.errors import InputError
 from archsim.gpu.fusion import group_layers
@@ -18,6 +17,7 @@ from archsim.gpu.model import GPU
 from archsim.gpu.phase import Phase, PhaseName
 from archsim.gpu.roofline import Bound, kernel
 from archsim.schema import Model
+from archsim.system.atomic import write_text
 from archsim.trace.model import Trace
 
 MEASUREMENT_VERSION: Final = 1

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from archsim.components.base import ASSUMPTION
 from archsim.errors import InputError, nearest
 from archsim.schema import Model
-from archsim.units import POSITIVE, Capacity, DataRate, Duration, Power, parse
+from archsim.schema.units import POSITIVE, Capacity, DataRate, Duration, Power, parse
 
 GPU_VERSION: Final = 1
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archsim.errors import InputError
-from archsim.output import RESULT_FILE
+from archsim.system.output import RESULT_FILE
 
 KEYS = ("archsim_result", "archsim_comparison_result", "archsim_reproduction")
 FILES = (RESULT_FILE, "comparison.json", "reproduction.json")

@@ -11,7 +11,7 @@ from archsim.html.page import Section, page
 from archsim.html.tables import html_table
 from archsim.report import figures
 from archsim.report.table import Column, Table
-from archsim.units import format_quantity
+from archsim.schema.units import format_quantity
 
 Row = dict[str, Any]
 UNITS = {

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from archsim.adaptation.comparison_result import Comparison, ComparisonRow
-from archsim.atomic import write_bytes
 from archsim.plots.style import COLOURS, HATCHES, image, new_figure, styled
 from archsim.report import figures
+from archsim.system.atomic import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,10 +6,10 @@ import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from archsim.atomic import write_bytes
 from archsim.plots.style import COLOURS, image, new_figure, styled
 from archsim.reproduce.output import curve_file
 from archsim.reproduce.result import AxisResult, CurveResult, ExperimentResult
+from archsim.system.atomic import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

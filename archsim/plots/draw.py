@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from archsim.atomic import check_file, write_bytes
 from archsim.errors import InputError
 from archsim.html.kinds import Loaded, load_results
 from archsim.plots.style import image, styled
 from archsim.result import Result
+from archsim.system.atomic import check_file, write_bytes
 
 ENDINGS = (".pdf", ".png", ".svg")
 KINDS = {

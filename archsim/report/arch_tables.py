@@ -17,7 +17,7 @@ from archsim.arch.totals import (
 )
 from archsim.report import figures
 from archsim.report.table import Column, Table
-from archsim.units import format_quantity
+from archsim.schema.units import format_quantity
 
 KIND = attrgetter("kind")  # every component class has it, their base does not
 

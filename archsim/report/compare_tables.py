@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archsim.adaptation.comparison_result import Comparison, ComparisonRow, Crossing, MethodFigures
 from archsim.report import figures
 from archsim.report.table import Column, Table
-from archsim.units import format_quantity
+from archsim.schema.units import format_quantity
 
 if TYPE_CHECKING:
     from archsim.bench.compare_bench import CompareBench

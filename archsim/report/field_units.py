@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from archsim import units
 from archsim.arch.model import Architecture
-from archsim.declared_units import unit_of
+from archsim.schema import units
+from archsim.schema.declared_units import unit_of
 
 _TEXT: dict[str, Callable[[Any], str]] = {
     # Sizes and widths are in bits: sizes are known by their bytes, widths never get a prefix.

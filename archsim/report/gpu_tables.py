@@ -15,7 +15,7 @@ from archsim.gpu.model import GPU
 from archsim.report import figures
 from archsim.report.field_units import field_text
 from archsim.report.table import Column, Table, rows
-from archsim.units import format_quantity
+from archsim.schema.units import format_quantity
 
 
 @dataclass(frozen=True)

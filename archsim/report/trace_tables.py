@@ -10,12 +10,12 @@ from typing import Any
 
 from archsim.report import figures
 from archsim.report.table import Column, Table
+from archsim.schema.units import format_quantity
 from archsim.trace.generation import kv_cache
 from archsim.trace.layer import LayerBase
 from archsim.trace.model import Trace
 from archsim.trace.operators import Unknown
 from archsim.trace.stats import TensorStats
-from archsim.units import format_quantity
 
 BARS = "▁▂▃▄▅▆▇█"
 BAR_COUNT = 16  # of a small histogram

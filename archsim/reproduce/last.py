@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from archsim.atomic import write_text
 from archsim.errors import InputError
 from archsim.reproduce.bench import code_hash
 from archsim.reproduce.load import Experiment
 from archsim.reproduce.result import ExperimentResult
+from archsim.system.atomic import write_text
 
 NOT_RUN = "not run yet"
 OTHER = "of another version"

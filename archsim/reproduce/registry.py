@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from archsim.errors import InputError, Location, nearest
-from archsim.kinds import classes_by_kind
 from archsim.reproduce.measure import Measure
+from archsim.schema.kinds import classes_by_kind
 
 
 def measures() -> dict[str, type[Measure]]:

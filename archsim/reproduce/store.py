@@ -7,8 +7,8 @@ import math
 import os
 from pathlib import Path
 
-from archsim.atomic import write_text
 from archsim.errors import InputError
+from archsim.system.atomic import write_text
 
 VARIABLE = "ARCHSIM_REPRODUCE_CACHE"
 OFF = "off"

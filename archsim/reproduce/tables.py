@@ -13,7 +13,7 @@ from archsim.reproduce.result import (
     FigureResult,
     SensitivityResult,
 )
-from archsim.units import format_quantity
+from archsim.schema.units import format_quantity
 
 NOTE = (
     "agrees, deviates: within the figure's band of the published one or not; calibrated: a value "

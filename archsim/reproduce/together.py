@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archsim.processes import channel, spread
 from archsim.reproduce.load import load_experiment
 from archsim.reproduce.result import ExperimentResult
 from archsim.reproduce.run import run_experiment
+from archsim.system.processes import channel, spread
 
 Progress = Callable[[str, str, int, int], None]  # (system, step, steps done, steps there are)
 

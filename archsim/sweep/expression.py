@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from archsim.errors import nearest
-from archsim.units import parse
+from archsim.schema.units import parse
 
 BASE_UNITS = (
     "Hz", "s", "W", "J", "J/b", "mm2", "m", "V", "A", "S", "ohm", "b", "b/s", "Sa/s", "op", "op/s",

@@ -17,11 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from archsim.atomic import write_text
 from archsim.documents import Document, load_document
 from archsim.errors import InputError
 from archsim.sweep.inputs import Inputs, load_inputs, save_inputs, stored_inputs
 from archsim.sweep.model import Sweep, load_sweep
+from archsim.system.atomic import write_text
 
 SWEEP_FILE, INPUTS, STORE, TABLE, LOCK = (
     "sweep.json", "inputs", "points.sqlite", "results.csv", "lock",

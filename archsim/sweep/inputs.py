@@ -97,7 +97,7 @@ def load_inputs(arch: Path, traces: Mapping[str, Path]) -> Inputs:
 
 def save_inputs(inputs: Inputs, folder: Path) -> None:
     """Keep a copy of all inputs, so that a sweep can go on when the originals have changed."""
-    from archsim.atomic import write_text
+    from archsim.system.atomic import write_text
 
     write_text(folder / "arch.json", json.dumps(inputs.arch.data, indent=1))
     for i, trace in enumerate(inputs.traces.values()):

@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from archsim.atomic import write_bytes
 from archsim.errors import InputError
 from archsim.plots.style import image, new_figure, styled
 from archsim.plots.sweep_figures import draw_front
 from archsim.sweep.pareto import Row
+from archsim.system.atomic import write_bytes
 
 ENDINGS = (".png", ".pdf", ".svg")
 

@@ -75,7 +75,7 @@ def rows(records: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def write_table(store: Store, path: Path) -> None:
     """Write all points of a store as CSV, whole or not at all."""
-    from archsim.atomic import write_text
+    from archsim.system.atomic import write_text
 
     table = rows(record for _, record in store.items())
     buffer = io.StringIO()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from archsim.report import figures
 from archsim.report.table import Column, Table
+from archsim.schema.units import format_quantity
 from archsim.sweep.search import objective_names
-from archsim.units import format_quantity
 
 if TYPE_CHECKING:
     from archsim.bench.sweep_bench import SweepBench

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from archsim.analysis.waiting import flow_operation
 from archsim.engine.activity import Activity
 from archsim.mapping.mapped import Mapped
 from archsim.program import Ints
 from archsim.timeline.model import Counter
-from archsim.waiting import flow_operation
 
 POINTS = 256
 

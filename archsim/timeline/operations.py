@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from archsim.analysis.waiting import edge_text, flow_operation
 from archsim.engine.activity import Activity, admission
 from archsim.mapping.mapped import Mapped
 from archsim.program import Ints
 from archsim.timeline.model import COLUMNS, WAIT, WORK, Track
-from archsim.waiting import edge_text, flow_operation
 
 PROCESS = "operations (1 ms here is 1 us of the run)"  # see chrome.py
 

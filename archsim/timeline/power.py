@@ -8,7 +8,7 @@ import numpy as np
 
 from archsim.arch.model import Architecture
 from archsim.components.values import Values
-from archsim.costing import cost
+from archsim.costing.energy import cost
 from archsim.mapping.mapped import Mapped
 from archsim.program import Ints
 from archsim.timeline.model import Counter

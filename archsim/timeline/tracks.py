@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from archsim.place import PE, TILE, Place, place_of
+from archsim.analysis.place import PE, TILE, Place, place_of
 from archsim.program import Ints
 from archsim.timeline.model import Track
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archsim.atomic import write_bytes, write_text
+from archsim.system.atomic import write_bytes, write_text
 from archsim.timeline.model import Timeline
 
 

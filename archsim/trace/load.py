@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from archsim.atomic import write_text
 from archsim.documents import Document, check_version, load_document, validate
 from archsim.errors import InputError, nearest
+from archsim.system.atomic import write_text
 from archsim.trace.generation import generation_fault
 from archsim.trace.layer import ShapeError, TensorShape
 from archsim.trace.model import TRACE_VERSION, Trace

@@ -19,9 +19,9 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from archsim.documents import Document, check_version, load_document, validate
 from archsim.errors import InputError
 from archsim.schema import Model
+from archsim.schema.units import POSITIVE, Duration, Frequency
 from archsim.trace.load import load_trace
 from archsim.trace.model import Trace
-from archsim.units import POSITIVE, Duration, Frequency
 
 SCENARIO_VERSION: Final = 1
 SCENARIO_KEY: Final = "archsim_scenario"

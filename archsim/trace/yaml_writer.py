@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from archsim.atomic import write_text
 from archsim.errors import InputError
+from archsim.system.atomic import write_text
 from archsim.trace.model import Trace
 
 # Text that needs no quotes inside a flow mapping and is text in YAML 1.1 and 1.2.

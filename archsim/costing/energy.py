@@ -46,8 +46,8 @@ def cost(
 ) -> Energy:
     """Energy of a run of `seconds` on `chips` chips.
 
-    values: by layer (archsim.values.layer_values); the energy of an action is multiplied by what
-    the component makes of those of the layer it is done for. Static power is drawn by every
+    values: by layer (archsim.costing.values.layer_values); the energy of an action is multiplied
+    by what the component makes of those of the layer it is done for. Static power is drawn by every
     instance of every component for the whole run, used or not.
     """
     parts = arch.parts()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from archsim import units
+from archsim.schema import units
 
 _UNITS = {
     "Hz": units.Frequency,

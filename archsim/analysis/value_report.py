@@ -8,7 +8,7 @@ from archsim.arch.model import Architecture
 from archsim.arch.pe import roles
 from archsim.components.crossbar import Crossbar
 from archsim.components.values import Values
-from archsim.costing import Energy
+from archsim.costing.energy import Energy
 from archsim.result import ValueFactors
 
 NAMED = 3  # layers that a sentence names before it counts the others

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from archsim.arch.model import Architecture
     from archsim.components.values import Values
-    from archsim.costing import Energy
+    from archsim.costing.energy import Energy
     from archsim.engine.activity import Activity
     from archsim.mapping.mapped import Mapped, OperationInfo
     from archsim.program import Ints
@@ -32,12 +32,12 @@ def run_details(
 
     options: `batch` and `statistics` of the run; values: of its layers; energy: of the whole batch.
     """
-    from archsim.costing import cost
-    from archsim.critical_path import critical_path
-    from archsim.floor_plan import floor_plan
-    from archsim.generation import generated
-    from archsim.value_report import describe, value_factors
-    from archsim.values import layer_values
+    from archsim.analysis.critical_path import critical_path
+    from archsim.analysis.floor_plan import floor_plan
+    from archsim.analysis.generation import generated
+    from archsim.analysis.value_report import describe, value_factors
+    from archsim.costing.energy import cost
+    from archsim.costing.values import layer_values
 
     seconds, batch = activity.makespan * mapped.tick, options["batch"]
     usual = layer_values(trace, arch, measured=False)
@@ -56,8 +56,8 @@ def run_details(
 def _layers(
     trace: Trace, mapped: Mapped, activity: Activity, energy: dict[str, float], batch: int
 ) -> list[LayerResult]:
+    from archsim.analysis.waiting import waits
     from archsim.result import LayerResult
-    from archsim.waiting import waits
 
     ops = {layer.name: layer.op for layer in trace.layers}
     stage_busy = mapped.program.stage_busy()

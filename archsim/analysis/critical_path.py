@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archsim.analysis.waiting import edge_text, flow_operation
 from archsim.engine.activity import Activity, admission
 from archsim.mapping.mapped import Mapped
 from archsim.result import CriticalOperation
-from archsim.waiting import edge_text, flow_operation
 
 if TYPE_CHECKING:
     from archsim.program import Ints, Program

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from archsim.analysis.place import place_of, tile_numbers
 from archsim.mapping.network import Network
-from archsim.place import place_of, tile_numbers
 from archsim.result import FloorPlan
 
 if TYPE_CHECKING:
