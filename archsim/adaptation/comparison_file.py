@@ -16,7 +16,7 @@ from archsim.arch.model import Architecture
 from archsim.documents import check_version, load_document, validate
 from archsim.errors import InputError, Location
 from archsim.gpu.load import load_gpu
-from archsim.gpu.model import GPU
+from archsim.gpu.model import GPU, LaunchMode
 from archsim.schema import Model
 from archsim.trace.load import load_trace
 from archsim.trace.model import Trace
@@ -30,12 +30,14 @@ T = TypeVar("T")
 class GpuChoice(Model):
     """A GPU to compare with. precision: bf16 where it has that, else fp16, else fp32.
 
-    rank, modules: of the LoRA adapters that it runs.
+    batch: inferences that run together, those of the chip unless given; launch: kernels in one
+    graph, or one by one by the host; rank, modules: of the LoRA adapters that it runs.
     """
 
     gpu: Annotated[str, Field(description="name of a shipped one, or path of a YAML")]
     precision: str | None = None
-    batch: PositiveInt = 1
+    batch: PositiveInt | None = None
+    launch: LaunchMode = "graph"
     rank: PositiveInt = 4
     modules: tuple[str, ...] | None = None
 
@@ -153,8 +155,10 @@ def experiment(
     gpus: dict[str, tuple[GPU, GpuChoice]] = {}
     for number, choice in enumerate(file.gpus):
         made = GpuChoice(gpu=choice) if isinstance(choice, str) else choice
+        made = made.model_copy(update={"batch": made.batch or file.options.batch})
         gpu, made = _placed(lambda c: _gpu(c, folder), made, place("gpus", number))
-        name = f"{gpu.name}, {made.precision}" + (f", batch {made.batch}" * (made.batch > 1))
+        name = f"{gpu.name}, {made.precision}" + f", batch {made.batch}" * (made.batch != 1)
+        name += ", launched by the host" * (made.launch == "host")
         if name in gpus:
             raise InputError(
                 f"the GPU '{name}' is there twice.", place("gpus", number), "Remove one."

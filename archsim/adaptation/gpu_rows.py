@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from archsim.adaptation.comparison_file import GpuChoice, Learn
@@ -52,7 +51,7 @@ def gpu_rows(
     model does not fit the memory.
     """
     precision = choice.precision or "fp32"
-    base = inference(gpu, trace, choice.batch, precision)
+    base = inference(gpu, trace, choice.batch or 1, precision, launch=choice.launch)
     weights = weight_layers(trace)
     cases = [
         _Case("base", trace, trace, base),
@@ -84,8 +83,8 @@ def _lora(
     adapted = with_lora(trace, names, choice.rank)
     values = lora_parameters(shapes, choice.rank)
     trained = frozenset(lora_name(layer, part) for layer in names for part in ("lora_a", "lora_b"))
-    beside = inference(gpu, adapted, choice.batch, precision)
-    merge = tuple(adapter_merge(gpu, shapes, choice.rank, precision))
+    beside = inference(gpu, adapted, base.batch, precision, launch=choice.launch)
+    merge = tuple(adapter_merge(gpu, shapes, choice.rank, precision, choice.launch))
     copies = sum(rows * columns for rows, columns in shapes) * BYTES[precision]
     need = replace(base.memory, weights=base.memory.weights + copies)
     merged = replace(base, memory=need)
@@ -98,7 +97,7 @@ def _lora(
 def _figures(
     gpu: GPU, name: str, choice: GpuChoice, case: _Case, base: GPUResult, learn: Learn | None
 ) -> MethodFigures:
-    result, batch = case.result, choice.batch
+    result, batch = case.result, base.batch
     need, size = result.memory, case.values * BYTES[result.precision]
     if not need.fits:
         raise InputError(
@@ -111,7 +110,7 @@ def _figures(
     switch_j = (load.joules if load else 0.0) + math.fsum(k.joules for k in case.merge)
     energy, seconds = result.joules / batch, result.seconds / batch
     made = case.run.generation
-    learning = _learning(gpu, case.trace, case.trained, result.precision, learn)
+    learning = _learning(gpu, case, choice, learn)
     return MethodFigures(
         method=case.method,
         platform=name,
@@ -147,17 +146,18 @@ def _residents(case: _Case, size: int) -> int | None:
 
 
 def _learning(
-    gpu: GPU, trace: Trace, trained: Collection[str], precision: str, learn: Learn | None
+    gpu: GPU, case: _Case, choice: GpuChoice, learn: Learn | None
 ) -> dict[str, float | int]:
     """Energy, time and peak memory of learning one task."""
-    if learn is None or not trained:
+    if learn is None or not case.trained:
         return {}
+    precision = case.result.precision
     if BYTES[precision] == 1:  # gradients need more than 8 bits
         precision = next((p for p in ("bf16", "fp16") if p in gpu.compute), "fp32")
     width = 8 * BYTES[precision]
     work = learning_work(
-        trace,
-        trained,
+        case.trace,
+        case.trained,
         optimizer=learn.optimizer,
         batch=learn.batch,
         weight_bits=width,
@@ -165,7 +165,7 @@ def _learning(
         gradient_bits=width,
         state_bits=STATE_BITS,
     )
-    kernels = training_step(gpu, work, precision)
+    kernels = training_step(gpu, work, precision, choice.launch)
     return {
         "learning_energy_j": learn.steps * math.fsum(k.joules for k in kernels),
         "learning_latency_s": learn.steps * math.fsum(k.seconds for k in kernels),

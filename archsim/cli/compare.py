@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "md", "latex", "csv", "json")
 IN_FILE = (
-    "arch", "trace", "methods", "gpu", "tasks", "inferences_per_task", "scenario", "batch", "chips",
+    "arch", "trace", "methods", "gpu", "gpu_batch", "gpu_precision", "gpu_rank", "gpu_launch",
+    "tasks", "inferences_per_task", "scenario", "batch", "chips",
     "no_replicate", "overlap", "seed", "learn_steps", "learn_batch", "optimizer",
 )  # fmt: skip
 """Parameters that a file gives, which the command line may then not."""
@@ -29,13 +30,21 @@ IN_FILE = (
 @click.option("--trace", metavar="FILE", help="Trace or workload.")
 @click.option("--methods", metavar="NAMES", help="Methods, with commas between them.")
 @click.option("--gpu", metavar="NAMES", default="", help="GPUs, with commas between them.")
+@click.option("--gpu-batch", type=click.IntRange(1, 10**9), metavar="N",
+              help="Inferences that run together on the GPUs.  [default: --batch]")  # fmt: skip
+@click.option("--gpu-precision", metavar="NAME",
+              help="Of the GPUs: fp16, int8 ...  [default: bf16, else fp16, fp32]")  # fmt: skip
+@click.option("--gpu-rank", type=click.IntRange(1, 10**6), metavar="N",
+              help="Rank of the adapters on the GPUs.  [default: 4]")  # fmt: skip
+@click.option("--gpu-launch", type=click.Choice(["graph", "host"]), default="graph",
+              show_default=True, help="Kernels in one graph, or one by one.")  # fmt: skip
 @click.option("--tasks", type=click.IntRange(1, 10**9), default=8, show_default=True,
               metavar="N", help="Tasks, one after the other.")  # fmt: skip
 @click.option("--inferences-per-task", type=click.IntRange(1, 10**12), default=10_000,
               show_default=True, metavar="N", help="Inferences of each task.")  # fmt: skip
 @click.option("--scenario", metavar="FILE", help="A scenario in place of these two.")
 @click.option("--batch", type=click.IntRange(1, 10**9), default=1, show_default=True, metavar="N",
-              help="Inferences one behind the other on the chip.")  # fmt: skip
+              help="Inferences one behind the other on the chip, together on a GPU.")  # fmt: skip
 @click.option("--chips", default="1", show_default=True, metavar="N|auto",
               help="Chips to use; auto: as many as the model needs.")  # fmt: skip
 @click.option("--no-replicate", is_flag=True, help="Keep one copy of every layer.")
@@ -132,6 +141,13 @@ def _experiment(context: click.Context, file: str | None, given: dict[str, Any])
                  "steps": given["learn_steps"]}  # fmt: skip
     elif {"learn_batch", "optimizer"} & set(named):
         raise click.UsageError("--learn-steps says how many steps are learnt.")
+    choice = {
+        "batch": given["gpu_batch"],
+        "precision": given["gpu_precision"],
+        "launch": given["gpu_launch"],
+    }
+    if given["gpu_rank"] is not None:
+        choice["rank"] = given["gpu_rank"]
     tasks = {"tasks": given["tasks"], "inferences_per_task": given["inferences_per_task"]}
     return experiment(
         ComparisonFile.model_validate(
@@ -140,7 +156,7 @@ def _experiment(context: click.Context, file: str | None, given: dict[str, Any])
                 "arch": given["arch"],
                 "trace": given["trace"],
                 "methods": split(given["methods"]),
-                "gpus": split(given["gpu"]),
+                "gpus": [{"gpu": name, **choice} for name in split(given["gpu"])],
                 "scenario": given["scenario"] or tasks,
                 "options": {
                     "batch": given["batch"],

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
+
+if TYPE_CHECKING:
+    from archsim.gpu.model import LaunchMode
 
 
 @click.command("run")
@@ -13,8 +18,18 @@ import click
 @click.option("--precision", default="bf16", show_default=True,
               help="fp32, tf32, fp16, bf16, fp8 or int8, as the GPU has them.")  # fmt: skip
 @click.option("--no-fuse", is_flag=True, help="Launch one kernel for every layer.")
+@click.option("--launch", type=click.Choice(["graph", "host"]), default="graph", show_default=True,
+              help="Kernels in one graph, or one by one by the host.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(gpu: str, trace: str, batch: int, precision: str, no_fuse: bool, as_json: bool) -> None:
+def command(
+    gpu: str,
+    trace: str,
+    batch: int,
+    precision: str,
+    no_fuse: bool,
+    launch: LaunchMode,
+    as_json: bool,
+) -> None:
     """Work out TRACE (a trace or a workload) on GPU (a name such as a100, or a YAML)."""
     from archsim.cli.console import print_json, print_tables
     from archsim.gpu.inference import inference
@@ -22,7 +37,9 @@ def command(gpu: str, trace: str, batch: int, precision: str, no_fuse: bool, as_
     from archsim.report import gpu_tables
     from archsim.trace.load import load_trace
 
-    result = inference(load_gpu(gpu), load_trace(trace), batch, precision, fuse=not no_fuse)
+    result = inference(
+        load_gpu(gpu), load_trace(trace), batch, precision, fuse=not no_fuse, launch=launch
+    )
     if as_json:
         print_json(gpu_tables.as_data(result))
     else:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from archsim.gpu.model import GPU
+from archsim.gpu.model import GPU, LaunchMode
 from archsim.gpu.roofline import Kernel, Work, kernel
+from archsim.gpu.tiles import Product
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,11 @@ def adapter_load(gpu: GPU, size: int) -> Transfer:
 
 
 def adapter_merge(
-    gpu: GPU, shapes: Iterable[tuple[int, int]], rank: int, precision: str = "bf16"
+    gpu: GPU,
+    shapes: Iterable[tuple[int, int]],
+    rank: int,
+    precision: str = "bf16",
+    launch: LaunchMode = "graph",
 ) -> list[Kernel]:
     """W += B A for each weight matrix, one kernel each (Hu et al., LoRA, ICLR 2022).
 
@@ -46,7 +51,9 @@ def adapter_merge(
                 matrix=2.0 * rank * rows * columns,
                 vector=float(rows * columns),
                 elements=float(2 * rows * columns + rank * (rows + columns)),
+                parts=(Product(rows, columns, rank),),
             ),
+            launch=launch,
         )
         for number, (rows, columns) in enumerate(shapes)
     ]

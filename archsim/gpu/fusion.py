@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archsim.trace.model import Trace
-from archsim.trace.operators import Layer
+from archsim.trace.operators import Layer, Linear
 
+NARROWEST = 64  # columns of the narrowest common tile: a LoRA adapter stays a kernel of its own
 VIEWS = ("reshape", "slice")  # moves that only change strides
 
 
@@ -28,11 +29,14 @@ def group_layers(trace: Trace, fuse: bool) -> list[Group]:
     With `fuse`, activations, elementwise functions, softmax, folded batch norms and moves join the
     kernel of the latest of their inputs, and the second product of an attention joins the kernel
     of its scores (FlashAttention, Dao et al., NeurIPS 2022); layer and RMS norms begin a kernel,
-    because they need whole rows. Without it every layer is a kernel, but for views. A kernel of
-    views alone is left out. What a kernel writes is what another reads, and the model's outputs.
+    because they need whole rows. Fully connected layers that read one tensor (query, key and
+    value) are one product, as runtimes merge them, unless one is narrower than a tile. Without
+    `fuse` every layer is a kernel, but for views. A kernel of views alone is left out. What a
+    kernel writes is what another reads, and the model's outputs.
     """
     kernels: list[list[Layer]] = []
     of_tensor: dict[str, int] = {}
+    siblings: dict[tuple[str, ...], int] = {}
     producers = {layer.name: layer for layer in trace.layers}
     for layer in trace.layers:
         before = [of_tensor[name] for name in layer.inputs if name in of_tensor]
@@ -43,9 +47,14 @@ def group_layers(trace: Trace, fuse: bool) -> list[Group]:
         ):
             index = max(before)
             kernels[index].append(layer)
+        elif fuse and (layer.op, *layer.inputs) in siblings and _wide(layer):
+            index = siblings[layer.op, *layer.inputs]
+            kernels[index].append(layer)
         else:
             index = len(kernels)
             kernels.append([layer])
+            if _wide(layer):
+                siblings[layer.op, *layer.inputs] = index
         of_tensor[layer.name] = index
     readers: dict[str, set[int]] = {}
     for layer in trace.layers:
@@ -64,6 +73,10 @@ def group_layers(trace: Trace, fuse: bool) -> list[Group]:
 def is_view(layer: Layer) -> bool:
     """Whether a layer moves no data."""
     return layer.op == "move" and layer.function in VIEWS
+
+
+def _wide(layer: Layer) -> bool:
+    return isinstance(layer, Linear) and layer.out_features >= NARROWEST
 
 
 def _joins(layer: Layer) -> bool:

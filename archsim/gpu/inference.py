@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from archsim.errors import InputError
 from archsim.gpu.fusion import Group, group_layers
-from archsim.gpu.model import BYTES, GPU
+from archsim.gpu.model import BYTES, GPU, LaunchMode
+from archsim.gpu.parts import parts_of, softmax_ops
 from archsim.gpu.phase import Number, Phase
 from archsim.gpu.roofline import Kernel, Work, kernel
 from archsim.trace.layer import positions
 from archsim.trace.model import Trace
 from archsim.trace.operators import Conv2d, Layer, Linear, MatMul, Pool, Recurrent
 
-VECTOR_OPS: Final = {"softmax": 5, "norm": 5}
-"""Operations per element beside 1 for other functions (assumption, counted from the definitions:
-softmax: maximum, difference, exponential, sum, quotient; norm: mean, difference, square, sum,
-product)."""
+VECTOR_OPS: Final = {"norm": 5}
+"""Operations per element beside 1 for other functions, softmax aside (norm: an assumption, counted
+from its definition: mean, difference, square, sum, product)."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,20 @@ class MemoryNeed:
 
 @dataclass(frozen=True)
 class GPUResult:
-    """A batch of inferences on a GPU; seconds and joules are those of the whole batch."""
+    """A batch of inferences on a GPU; seconds and joules are those of the whole batch.
+
+    band: relative error that the GPU's times have been found to have.
+    """
 
     gpu: str
     trace: str
     batch: int
     precision: str
     fused: bool
+    launch: LaunchMode
     kernels: tuple[Kernel, ...]
     memory: MemoryNeed
+    band: float
 
     @property
     def seconds(self) -> float:
@@ -86,13 +91,20 @@ class GPUResult:
 
 
 def inference(
-    gpu: GPU, trace: Trace, batch: int = 1, precision: str = "bf16", *, fuse: bool = True
+    gpu: GPU,
+    trace: Trace,
+    batch: int = 1,
+    precision: str = "bf16",
+    *,
+    fuse: bool = True,
+    launch: LaunchMode = "graph",
 ) -> GPUResult:
     """Time and energy of a batch of inferences that run together.
 
     Weights are read once per kernel and batch, activations and KV caches per inference. A trace
     with `generation` runs its prompt at once and then one position of each sequence per step, in
-    which every weight and the keys and values so far are read again. fuse: as `group_layers` says.
+    which every weight and the keys and values so far are read again. fuse: as `group_layers` says;
+    launch: kernels in one graph, or one by one by the host.
     Raises InputError for a batch below 1 and a precision that the GPU has not.
     """
     if batch < 1:
@@ -106,14 +118,22 @@ def inference(
                 continue
             work, steps = work_of(phase, group, batch), _steps(phase, group.layers[0])
             if steps > 1:  # a recurrent layer is launched anew at every position
-                work = Work(work.matrix / steps, work.vector / steps, work.elements / steps)
+                work = _step_of(work, steps)
             kernels.append(
                 kernel(
-                    gpu, precision, group.names, work, phase=phase.name, launches=launches * steps
+                    gpu,
+                    precision,
+                    group.names,
+                    work,
+                    phase=phase.name,
+                    launches=launches * steps,
+                    launch=launch,
                 )
             )
     need = _memory_need(gpu, trace, batch, precision, groups)
-    return GPUResult(gpu.name, trace.name, batch, precision, fuse, tuple(kernels), need)
+    return GPUResult(
+        gpu.name, trace.name, batch, precision, fuse, launch, tuple(kernels), need, gpu.band.time
+    )
 
 
 def phases(trace: Trace, *, skip_masked: bool = True) -> list[Phase]:
@@ -144,7 +164,8 @@ def work_of(phase: Phase, group: Group, batch: int) -> Work:
         if isinstance(layer, (Linear, Conv2d, Recurrent, MatMul)):
             matrix += 2 * phase.macs(layer)
         else:
-            vector += _vector_ops(phase, layer)
+            softmax = layer.op == "softmax"
+            vector += softmax_ops(phase, group, layer) if softmax else _vector_ops(phase, layer)
         weights += _weights_read(phase, layer)
         for which, name in enumerate(layer.inputs):
             reads[name] = np.maximum(reads.get(name, 0.0), phase.read(layer, which))
@@ -152,7 +173,25 @@ def work_of(phase: Phase, group: Group, batch: int) -> Work:
     moved += sum((phase.produced(name) for name in group.writes), 0.0)
     # An embedding reads as many elements of its table as it writes.
     moved += sum((phase.produced(x.name) for x in group.layers if x.op == "embedding"), 0.0)
-    return Work(matrix * batch, vector * batch, weights + moved * batch)
+    # Between decode steps nothing but weights and caches is large, and neither stays in the cache.
+    kept = 0.0 if phase.name == "decode" else moved * batch
+    return Work(
+        matrix * batch,
+        vector * batch,
+        weights + moved * batch,
+        kept,
+        parts_of(phase, group, batch),
+    )
+
+
+def _step_of(work: Work, steps: int) -> Work:
+    return replace(
+        work,
+        matrix=work.matrix / steps,
+        vector=work.vector / steps,
+        elements=work.elements / steps,
+        activations=work.activations / steps,
+    )
 
 
 def _weights_read(phase: Phase, layer: Layer) -> float:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field, PositiveInt, WithJsonSchema
 
 from archsim.components.base import ASSUMPTION
 from archsim.errors import InputError, nearest
 from archsim.schema import Model
 from archsim.schema.units import POSITIVE, Capacity, DataRate, Duration, Power, parse
 
-GPU_VERSION: Final = 1
+GPU_VERSION: Final = 2
+LaunchMode = Literal["graph", "host"]
+"""Kernels launched as one graph, or one by one by the host."""
 Precision = Literal["fp32", "tf32", "fp16", "bf16", "fp8", "int8"]
 BYTES: Final[dict[str, int]] = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "fp8": 1, "int8": 1}
 """Bytes of one element; tf32 rounds only inside the multipliers."""
@@ -49,12 +51,32 @@ class Arithmetic(Sourced):
     """Dense arithmetic at one precision."""
 
     peak: OperationRate
-    efficiency: Annotated[Efficiency, Field(description="best large GEMM / peak")]
+    efficiency: Annotated[Efficiency, Field(description="main loop of a large tile / peak")]
 
     @property
     def rate(self) -> float:
-        """op/s that a large GEMM reaches."""
+        """op/s in the main loop of a large GEMM's tiles."""
         return self.peak * self.efficiency
+
+
+class Processors(Sourced):
+    """The streaming multiprocessors, each of which works on one block at a time."""
+
+    count: PositiveInt
+    tile: Annotated[Duration, Field(description="of a block beside its arithmetic: fill, drain")]
+
+
+class Cache(Sourced):
+    """The last-level cache: activations that fit pass from kernel to kernel through it."""
+
+    capacity: Annotated[Capacity, POSITIVE]
+    bandwidth: Annotated[DataRate, POSITIVE]
+    efficiency: Efficiency
+
+    @property
+    def rate(self) -> float:
+        """Bytes a second."""
+        return self.bandwidth * self.efficiency / 8
 
 
 class Memory(Sourced):
@@ -84,9 +106,20 @@ class Link(Sourced):
 
 
 class Launch(Sourced):
-    """What starting a kernel costs when launches follow one another without gaps."""
+    """What starting a kernel costs.
 
-    overhead: Duration
+    latency: from the end of the kernel before until this one's first block works, and its end;
+    host: time between two launches of the host, where it launches kernels one by one.
+    """
+
+    latency: Duration
+    host: Duration
+
+
+class Band(Sourced):
+    """How far times are from measurements: the worst relative error of those compared."""
+
+    time: Annotated[Share, Field(description="worst error of compared times")]
 
 
 class PowerModel(Sourced):
@@ -108,17 +141,24 @@ class PowerModel(Sourced):
 class GPU(Model):
     """A GPU as described in YAML."""
 
-    archsim_gpu: Annotated[Literal[1], Field(description="format version")]
+    archsim_gpu: Annotated[Literal[2], Field(description="format version")]
     name: str
     description: str = ""
     references: Annotated[
         dict[str, str], Field(description="short names that sources use, with the full citation")
     ] = {}
     compute: Annotated[dict[Precision, Arithmetic], Field(min_length=1)]
+    processors: Processors
+    cache: Cache
     memory: Memory
     link: Link
     launch: Launch
     power: PowerModel
+    band: Band
+
+    def vector_rate(self, precision: str) -> float:
+        """op/s outside the matrix units: those of fp32, or of `precision` where there is none."""
+        return (self.compute["fp32"] if "fp32" in self.compute else self.arithmetic(precision)).rate
 
     def arithmetic(self, precision: str) -> Arithmetic:
         """Rates at a precision; InputError if the GPU has no arithmetic of it."""
@@ -133,6 +173,7 @@ class GPU(Model):
         """Blocks of numbers by dotted path, in the order of the file."""
         rates: dict[str, Sourced] = {f"compute.{name}": rate for name, rate in self.compute.items()}
         blocks: dict[str, Any] = {
-            name: getattr(self, name) for name in ("memory", "link", "launch", "power")
+            name: getattr(self, name)
+            for name in ("processors", "cache", "memory", "link", "launch", "power", "band")
         }
         return rates | blocks

@@ -81,14 +81,19 @@ class Phase:
 
     def share(self, tensor: str) -> Number:
         """Part of a tensor that the phase produces."""
+        share = self.row_share(tensor)
+        keyed = self._kind(tensor) == "sequence" and tensor in self.keyed
+        return share * self.key_share if keyed else share
+
+    def row_share(self, tensor: str) -> float:
+        """Part of a tensor's positions that the phase produces."""
         kind = self._kind(tensor)
         whole, scores = self._spans
         if kind == "once":
             return 0.0 if self.name == "decode" else 1.0
         if kind == "scores":
             return self._sequences / scores
-        share = self._sequences * self.rows / whole
-        return share * self.key_share if tensor in self.keyed else share
+        return self._sequences * self.rows / whole
 
     def produced(self, tensor: str) -> Number:
         """Elements of a tensor that the phase produces."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archsim.gpu.model import GPU
+from archsim.gpu.model import GPU, LaunchMode
 from archsim.gpu.roofline import Kernel, Work, kernel
 from archsim.learning.work import STATES, LayerLearning, LearningWork
 
@@ -10,7 +10,9 @@ UPDATE_OPS = {"sgd": 2, "momentum": 4, "adam": 12}
 """Operations per trained value, counted from the update rules (assumption)."""
 
 
-def training_step(gpu: GPU, work: LearningWork, precision: str = "bf16") -> list[Kernel]:
+def training_step(
+    gpu: GPU, work: LearningWork, precision: str = "bf16", launch: LaunchMode = "graph"
+) -> list[Kernel]:
     """Kernels of one step: forward, input gradients, weight gradients, update.
 
     Every layer is a kernel of its own in each pass, but for moves, which are left out: training
@@ -21,15 +23,14 @@ def training_step(gpu: GPU, work: LearningWork, precision: str = "bf16") -> list
     for layer in work.layers:
         if layer.op == "move":
             continue
-        kernels.append(_kernel(gpu, precision, layer, "forward", layer.forward_macs))
+        passes = [("forward", layer.forward_macs)]
         if layer.needs_input_gradient:
-            kernels.append(
-                _kernel(gpu, precision, layer, "input gradient", layer.input_gradient_macs)
-            )
+            passes.append(("input gradient", layer.input_gradient_macs))
         if layer.needs_weight_gradient:
-            kernels.append(
-                _kernel(gpu, precision, layer, "weight gradient", layer.weight_gradient_macs)
-            )
+            passes.append(("weight gradient", layer.weight_gradient_macs))
+        for part, macs in passes:
+            done = _work(layer, part, macs)
+            kernels.append(kernel(gpu, precision, (f"{layer.name}: {part}",), done, launch=launch))
     if work.trainable:
         states = STATES[work.optimizer]
         # reads gradient, value and states, writes value and states
@@ -38,11 +39,11 @@ def training_step(gpu: GPU, work: LearningWork, precision: str = "bf16") -> list
             float(work.trainable * UPDATE_OPS[work.optimizer]),
             float(work.trainable * (3 + 2 * states)),
         )
-        kernels.append(kernel(gpu, precision, ("update",), update))
+        kernels.append(kernel(gpu, precision, ("update",), update, launch=launch))
     return kernels
 
 
-def _kernel(gpu: GPU, precision: str, layer: LayerLearning, part: str, macs: int) -> Kernel:
+def _work(layer: LayerLearning, part: str, macs: int) -> Work:
     """Each pass reads two of input, weights and output (or their gradients) and writes the third.
 
     A layer without weights has input and output alone.
@@ -50,5 +51,4 @@ def _kernel(gpu: GPU, precision: str, layer: LayerLearning, part: str, macs: int
     weights = 0 if layer.op == "embedding" and part == "forward" else layer.weights
     elements = layer.input_elements + layer.output_elements + weights
     vector = 0 if macs or layer.op == "embedding" else layer.output_elements
-    work = Work(2.0 * macs, float(vector), float(elements))
-    return kernel(gpu, precision, (f"{layer.name}: {part}",), work)
+    return Work(2.0 * macs, float(vector), float(elements))

@@ -72,7 +72,7 @@ def headline(result: GPUResult) -> Table:
     """Times, energies and memory of a batch of inferences."""
     need, batch = result.memory, result.batch
     records = [
-        ("time of the batch", figures.seconds(result.seconds)),
+        ("time of the batch", f"{figures.seconds(result.seconds)} (+- {result.band:.0%})"),
         ("throughput", figures.rate(batch / result.seconds)),
         ("energy per inference", figures.joules(result.joules / batch)),
         ("average power", figures.watts(result.joules / result.seconds)),
@@ -99,7 +99,12 @@ def headline(result: GPUResult) -> Table:
     )
     fused = "like a compiler's" if result.fused else "one per layer"
     title = f"{result.trace} on {result.gpu}, batch {batch}, {result.precision}"
-    return Table(title, columns, records, f"Kernels {fused}; a roofline, not a measurement.")
+    launch = "in one graph" if result.launch == "graph" else "one by one"
+    note = (
+        f"Kernels {fused}, launched {launch}; a model, not a measurement: times are within "
+        f"{result.band:.0%} of those it was compared with (archsim gpu show)."
+    )
+    return Table(title, columns, records, note)
 
 
 def kernel_table(result: GPUResult) -> Table:
@@ -127,6 +132,8 @@ def as_data(result: GPUResult) -> dict[str, Any]:
         "batch": result.batch,
         "precision": result.precision,
         "fused": result.fused,
+        "launch": result.launch,
+        "band": result.band,
         "seconds": result.seconds,
         "joules": result.joules,
         "prefill_s": result.prefill_seconds,

@@ -20,12 +20,18 @@ class GpuInference(Measure):
     batch: PositiveInt = 1
     precision: str = "bf16"
     fuse: bool = True
+    launch: Literal["graph", "host"] = "graph"
 
     def value(self, bench: Bench) -> float:
         from archsim.gpu.inference import inference
         from archsim.gpu.load import load_gpu
 
         found = inference(
-            load_gpu(self.gpu), bench.model(self.model), self.batch, self.precision, fuse=self.fuse
+            load_gpu(self.gpu),
+            bench.model(self.model),
+            self.batch,
+            self.precision,
+            fuse=self.fuse,
+            launch=self.launch,
         )
         return float(getattr(found, self.of)) / self.batch
