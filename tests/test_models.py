@@ -28,6 +28,7 @@ from archsim.trace.operators import Conv2d, Elementwise, Embedding, Linear, MatM
 __all__ = ["shell"]
 PUBLISHED = {
     "bert-base": 109_482_240,
+    "bert-large": 335_141_888,
     "distilbert-base": 66_362_880,
     "flan-t5-large": 783_150_080,
     "llama-13b": 13_015_864_320,
