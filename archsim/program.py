@@ -27,9 +27,9 @@ class Program:
 
     A flow repeats its work for instances 0..N-1. It has one or more *lanes*, copies of its stage
     graph on other resources; instance n runs on lane n mod (lanes of the flow). A stage is `beats`
-    services of `service + slope * ((n mod round) // every)` ticks on one server of its resource,
-    where round and every belong to the flow. Parents of a stage are stages of the same lane with
-    lower index.
+    services of `service + slope * growth(n)` ticks on one server of its resource, where growth(n) =
+    (n mod round) // every, or entry number that of the flow's growth table if it has one. Parents
+    of a stage are stages of the same lane with lower index.
 
     An edge lets instance n of `edge_child` start once instances 0..g(n) of `edge_parent` have
     finished, with g(n) = (n // period) * step + table[(n % period) // repeat]; g(n) < 0 asks for
@@ -40,6 +40,8 @@ class Program:
     flow_instances: Ints  # (F,)
     flow_round: Ints  # (F,) instances after which growth starts again, at least 1
     flow_every: Ints  # (F,) instances that grow together, at least 1
+    flow_growth_ptr: Ints  # (F + 1,) first entry of each flow's growth table; most have none
+    growth_table: Ints
     flow_lanes: Ints  # (F + 1,) first lane of each flow
     lane_stages: Ints  # (L + 1,) first stage of each lane
     stage_resource: Ints  # (S,)
@@ -85,15 +87,22 @@ class Program:
         return slice(int(self.lane_stages[first]), int(self.lane_stages[last]))
 
     def growth(self, flow: int, instances: Ints) -> Ints:
-        """(n mod round) // every for an array of instances n: what a slope is multiplied by."""
+        """What a slope is multiplied by, for an array of instances n."""
         steps: Ints = (instances % self.flow_round[flow]) // self.flow_every[flow]
-        return steps
+        first, last = self.flow_growth_ptr[flow : flow + 2]
+        return steps if first == last else self.growth_table[first:last][steps]
 
     def service_range(self) -> tuple[Ints, Ints]:
         """(S,) each: the shortest and the longest service of each stage, in ticks."""
-        most_growth = (np.minimum(self.flow_round, self.flow_instances) - 1) // self.flow_every
-        grown = self.stage_service + self.stage_slope * most_growth[self.stage_flow()]
-        return np.minimum(self.stage_service, grown), np.maximum(self.stage_service, grown)
+        least = np.zeros(self.flows, np.int64)
+        most = (np.minimum(self.flow_round, self.flow_instances) - 1) // self.flow_every
+        for flow in np.flatnonzero(np.diff(self.flow_growth_ptr)).tolist():
+            table = self.growth_table[slice(*self.flow_growth_ptr[flow : flow + 2])]
+            used = table[: int(most[flow]) + 1]
+            least[flow], most[flow] = used.min(), used.max()
+        flow_of = self.stage_flow()
+        ends = [self.stage_service + self.stage_slope * g[flow_of] for g in (least, most)]
+        return np.minimum(*ends), np.maximum(*ends)
 
     def stage_runs(self) -> Ints:
         """(S,) instances that each stage serves: those of its flow that fall on its lane."""
@@ -182,6 +191,7 @@ class ProgramBuilder:
     _resources: list[int] = field(default_factory=list)
     _resource_names: list[str] = field(default_factory=list)
     _flows: list[tuple[str, int, int, int]] = field(default_factory=list)
+    _growths: list[Ints] = field(default_factory=list)
     _flow_lanes: list[int] = field(default_factory=list)
     _lane_stages: list[int] = field(default_factory=list)
     _written: int = 0  # stages in `_chunks`
@@ -201,12 +211,21 @@ class ProgramBuilder:
             self._resource_names.append(name)
         return len(self._resources) - 1
 
-    def flow(self, name: str, instances: int, *, round: int = 0, every: int = 1) -> int:
+    def flow(
+        self,
+        name: str,
+        instances: int,
+        *,
+        round: int = 0,
+        every: int = 1,
+        growth: Sequence[int] | Ints = (),
+    ) -> int:
         """An operation repeated `instances` times; its lanes and stages follow.
 
         A slope of a stage is multiplied by (n mod round) // every: work that grows with the
         position in a sequence of `round` instances, or of `round / every` positions that `every`
-        sequences share. A round of 0 is one that never ends.
+        sequences share. A round of 0 is one that never ends. growth: what the slope is multiplied
+        by instead, an entry of at least 0 for each value of (n mod round) // every.
         """
         if instances < 1:
             raise ProgramError(f"flow {name} needs at least one instance, not {instances}")
@@ -215,7 +234,15 @@ class ProgramBuilder:
                 f"flow {name} has a round of {round} and every {every}; "
                 "they must be at least 0 and 1"
             )
+        table = np.asarray(growth, np.int64)
+        steps = -(-min(round or instances, instances) // every)
+        if len(table) and (len(table) < steps or table.min() < 0):
+            raise ProgramError(
+                f"flow {name} has a growth table of {len(table)} entries; it needs {steps}, "
+                "none of them negative"
+            )
         self._flows.append((name, instances, round or instances, every))
+        self._growths.append(table)
         self._flow_lanes.append(len(self._lane_stages))
         return len(self._flows) - 1
 
@@ -248,7 +275,7 @@ class ProgramBuilder:
     ) -> int:
         """A stage of the latest lane: service and slope in ticks; returns its id.
 
-        Instance n takes service + slope * ((n mod round) // every), see `flow`.
+        Instance n takes service + slope * growth(n), see `flow`.
         """
         index = self.stages
         first = self._lane_stages[-1]
@@ -257,10 +284,15 @@ class ProgramBuilder:
             raise ProgramError(f"a stage of flow {name} has {beats} beats; it needs at least one")
         if not 0 <= resource < len(self._resources):
             raise ProgramError(f"a stage of flow {name} uses unknown resource {resource}")
-        grown = service + slope * ((min(span, instances) - 1) // every)
-        if min(service, grown) < 0:
+        table = self._growths[-1]
+        least, most = 0, (min(span, instances) - 1) // every
+        if slope and len(table):
+            used = table[: most + 1]
+            least, most = int(used.min()), int(used.max())
+        ends = service + slope * least, service + slope * most
+        if min(ends) < 0:
             raise ProgramError(f"a stage of flow {name} has a negative service time")
-        if max(service, grown) > TIME_LIMIT:
+        if max(ends) > TIME_LIMIT:
             raise OverflowError(f"a service of flow {name} passes {TIME_LIMIT} ticks")
         own = tuple(parents) if len(parents) < 2 else tuple(sorted(set(parents)))
         if own and not (first <= own[0] and own[-1] < index):
@@ -352,6 +384,8 @@ class ProgramBuilder:
             flow_instances=_ints([flow[1] for flow in self._flows]),
             flow_round=_ints([flow[2] for flow in self._flows]),
             flow_every=_ints([flow[3] for flow in self._flows]),
+            flow_growth_ptr=_pointers([len(t) for t in self._growths]),
+            growth_table=np.concatenate([_ints([]), *self._growths]).astype(np.int64),
             flow_lanes=_ints([*self._flow_lanes, len(self._lane_stages)]),
             lane_stages=_ints([*self._lane_stages, self._written]),
             stage_resource=stages[0],

@@ -21,8 +21,11 @@ def programs(draw: st.DrawFn, max_flows: int = 5, max_instances: int = 9) -> Pro
     for flow in range(draw(st.integers(1, max_flows))):
         instances = draw(st.integers(1, max_instances))
         sizes.append(instances)
-        round_of = draw(st.sampled_from([0, 0, 1, 2, 3, 5]))
-        builder.flow(f"f{flow}", instances, round=round_of, every=draw(st.integers(1, 3)))
+        round_of, every = draw(st.sampled_from([0, 0, 1, 2, 3, 5])), draw(st.integers(1, 3))
+        steps = -(-min(round_of or instances, instances) // every)
+        growth = draw(st.lists(st.integers(0, instances - 1), min_size=steps, max_size=steps))
+        growth = draw(st.sampled_from([[], growth]))  # as a mask has it, or one more at each step
+        builder.flow(f"f{flow}", instances, round=round_of, every=every, growth=growth)
         for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
             builder.lane()
             stages: list[int] = []
@@ -115,12 +118,12 @@ def long_programs(draw: st.DrawFn, most: int = 150) -> Program:
     sizes = [unit * ratio for ratio in ratios]
     for flow, instances in enumerate(sizes):
         grows = draw(st.sampled_from([0, 0, 0, 0, 1]))
-        builder.flow(
-            f"f{flow}",
-            instances,
-            round=draw(st.sampled_from([0, 2, 4, 30])) if grows else 0,
-            every=draw(st.sampled_from([1, 2, 50])) if grows else 1,
-        )
+        round_of = draw(st.sampled_from([0, 2, 4, 30])) if grows else 0
+        every = draw(st.sampled_from([1, 2, 50])) if grows else 1
+        most = draw(st.sampled_from([None, None, 1, 3]))  # a window: growth ends
+        steps = -(-min(round_of or instances, instances) // every)
+        growth = [] if most is None else np.minimum(np.arange(steps), most)
+        builder.flow(f"f{flow}", instances, round=round_of, every=every, growth=growth)
         for _ in range(draw(st.sampled_from([1, 1, 1, 2]))):
             builder.lane()
             stages: list[int] = []

@@ -54,7 +54,7 @@ def unit_busy(mapped: Mapped) -> int:
 )
 def test_growth_adds_up(first: int, steps: int, over: int, full: int) -> None:
     """Step t does (first + t) / span of the work: exactly, if the span divides it."""
-    growth = Growth(first, first + steps - 1 + over, steps)
+    growth = Growth(tuple(range(first, first + steps)), first + steps - 1 + over)
     service, slope = growth.service(full * growth.span)
     assert [service + slope * t for t in range(steps)] == [full * (first + t) for t in range(steps)]
     mean = sum((first + t) / growth.span for t in range(steps)) / steps

@@ -10,10 +10,18 @@ from __future__ import annotations
 from numba import njit
 
 from archsim.engine.memory import (
-    DONE, EVENTS, F_EVERY, F_ROUND, LIMIT, SINK, S_BEATS, S_ENTRY, S_FLOW, S_FREE_AT, S_HOLD,
-    S_LOCAL, S_MERGED, S_PARENTS, S_PARENTS_AT, S_SERVICE, S_SLOPE, S_TIMES_AT, S_WAIT, VISIBLE,
+    DONE, EVENTS, F_EVERY, F_GROWTH, F_ROUND, LIMIT, SINK, S_BEATS, S_ENTRY, S_FLOW, S_FREE_AT,
+    S_HOLD, S_LOCAL, S_MERGED, S_PARENTS, S_PARENTS_AT, S_SERVICE, S_SLOPE, S_TIMES_AT, S_WAIT,
+    VISIBLE,
 )  # fmt: skip
 from archsim.engine.queues import schedule
+
+
+@njit(cache=True)
+def growth_of(m, flow, instance):  # type: ignore[no-untyped-def]
+    """What the slopes of a flow are multiplied by: (n mod round) // every, or that entry."""
+    step = (instance % m[flow + F_ROUND]) // m[flow + F_EVERY]
+    return m[m[flow + F_GROWTH] + step] if m[flow + F_GROWTH] != 0 else step
 
 
 @njit(cache=True)
@@ -22,8 +30,7 @@ def work_out(m, members, count, begin, slot, instance, number):  # type: ignore[
 
     Returns the last end among its sinks, -1 if it has none, and the stage of that end.
     """
-    flow = m[m[members] + S_FLOW]
-    growth = (instance % m[flow + F_ROUND]) // m[flow + F_EVERY]
+    growth = growth_of(m, m[m[members] + S_FLOW], instance)
     last, last_stage = -1, -1
     for i in range(members, members + count):
         stage = m[i]

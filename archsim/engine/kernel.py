@@ -17,15 +17,15 @@ from numba import njit
 
 from archsim.engine.address import address
 from archsim.engine.memory import (
-    ALONE, CHECK_AT, DONE, ENTRY, EVENTS, FLOW, FLOWS, FLOWS_AT, FREE_NODE, F_EVERY, F_LANES,
-    F_ROUND, F_SOLVED, F_START, HEAP_AT, HEAP_LEN, LIMIT, LOG_AT, LOG_CAP, LOG_LEN, LOG_ROW,
+    ALONE, CHECK_AT, DONE, ENTRY, EVENTS, FLOW, FLOWS, FLOWS_AT, FREE_NODE, F_LANES, F_SOLVED,
+    F_START, HEAP_AT, HEAP_LEN, LIMIT, LOG_AT, LOG_CAP, LOG_LEN, LOG_ROW,
     L_BASE, L_MASK, L_NUMBER, L_WIDTH, NOW, Q_END, Q_NEXT, Q_NUMBER, Q_READY, Q_STAGE, READY,
     R_BASE, R_FREE, R_HEAD, R_LEN, R_MASK, R_TOUCHED, SIZE, SLACK, STACK_AT, STACK_LEN, STAMP,
     STARTED, S_BEATS, S_CHILDREN, S_CHILDREN_AT, S_FLOW, S_HOLD, S_LANE, S_LOCAL, S_MEMBERS,
     S_MEMBERS_AT, S_MERGED, S_PARENTS, S_PARENTS_AT, S_RESOURCE, S_SERVICE, S_SLOPE, S_WAIT, TOP,
     WATCH, ZEROS_AT, ZEROS_LEN,
 )  # fmt: skip
-from archsim.engine.closed_form import release
+from archsim.engine.closed_form import growth_of, release
 from archsim.engine.instances import admit, finish, open_lane, work_out_needs
 from archsim.engine.queues import enqueue, pop_bucket, schedule, touch
 from archsim.engine.solved import play, show, solve
@@ -41,10 +41,9 @@ def stamp():  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _growth(m, stage, number):  # type: ignore[no-untyped-def]
-    """What the slope of a stage is multiplied by: (n mod round) // every."""
+    """What the slope of a stage is multiplied by, for an instance of its lane."""
     flow = m[stage + S_FLOW]
-    instance = number * m[flow + F_LANES] + m[m[stage + S_LANE] + L_NUMBER]
-    return (instance % m[flow + F_ROUND]) // m[flow + F_EVERY]
+    return growth_of(m, flow, number * m[flow + F_LANES] + m[m[stage + S_LANE] + L_NUMBER])
 
 
 @njit(cache=True)

@@ -26,7 +26,8 @@ R_FREE, R_BASE, R_MASK, R_HEAD, R_LEN, R_TOUCHED, RESOURCE = 0, 1, 2, 3, 4, 5, 8
 
 # Flow record
 F_INSTANCES, F_FIRST, F_LANES, F_LANE, F_ADMITTED, F_FINISHED, F_START = range(7)
-F_IN, F_IN_AT, F_OUT, F_OUT_AT, F_ROUND, F_EVERY, F_SOLVED, F_LONE, FLOW = range(7, 16)
+F_IN, F_IN_AT, F_OUT, F_OUT_AT, F_ROUND, F_EVERY, F_SOLVED, F_LONE = range(7, 15)
+F_GROWTH, FLOW = 15, 16  # address of the growth table, 0 for none
 
 # Lane record
 L_FLOW, L_NUMBER, L_STAGES, L_WIDTH, L_ROOTS, L_ROOTS_AT, L_BASE, L_MASK = range(8)
@@ -137,6 +138,7 @@ def lay_out(program: Program, groups: Groups, slack: int, log_rows: int = 0) -> 
             ("in", in_edges, edge_at, EDGE),
             ("out", out_edges, edge_at, EDGE),
             ("table", program.edge_table, 0, 1),
+            ("growth", program.growth_table, 0, 1),
         )
     }
     header = np.zeros(HEADER, np.int64)
@@ -183,6 +185,11 @@ def lay_out(program: Program, groups: Groups, slack: int, log_rows: int = 0) -> 
             F_INSTANCES: program.flow_instances,
             F_ROUND: program.flow_round,
             F_EVERY: program.flow_every,
+            F_GROWTH: np.where(
+                np.diff(program.flow_growth_ptr) > 0,
+                lists["growth"][0] + program.flow_growth_ptr[:-1],
+                0,
+            ),
             F_SOLVED: groups.solved - 1,
             F_LONE: groups.lone,
             F_FIRST: np.cumsum(program.flow_instances) - program.flow_instances,

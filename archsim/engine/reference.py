@@ -194,6 +194,9 @@ class Reference:
         """Occupy the server for the beat's service time."""
         program = self.program
         growth = (n % int(program.flow_round[flow])) // int(program.flow_every[flow])
+        first, last = program.flow_growth_ptr[flow : flow + 2]
+        if first < last:
+            growth = int(program.growth_table[first + growth])
         service = int(program.stage_service[stage] + program.stage_slope[stage] * growth)
         if self.env.now + service > TIME_LIMIT:
             raise OverflowError(f"simulated time passes {TIME_LIMIT} ticks; use a longer tick")

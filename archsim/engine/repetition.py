@@ -64,9 +64,17 @@ def _goes_on(
     if program.stage_slope[program.stages_of(flow)].any() and step % span:
         inside = int(earlier.finished[flow]) % span
         begin = int(earlier.finished[flow]) - inside
-        end = begin + min((inside // every + 1) * every, span)  # of equal growth
+        end = begin + min(_alike(program, flow, inside // every) * every, span)
         count = min(count, (end - top) // step)
     return count
+
+
+def _alike(program: Program, flow: int, step: int) -> int:
+    """The first step of growth after `step` that differs from it."""
+    first, last = program.flow_growth_ptr[flow : flow + 2]
+    ahead = program.growth_table[first:last][step:]
+    other = np.flatnonzero(ahead != ahead[0]) if len(ahead) else np.array([1])
+    return step + int(other[0] if len(other) else len(ahead))
 
 
 def _played(

@@ -88,5 +88,5 @@ def _scaled(shape: tuple[int, ...], elements: Any, phase: Phase, tensor: str) ->
         return shape
     width = channels(shape)
     if tensor in phase.keyed:
-        width = round(width * float(phase.key_share))
+        width = round(width * float(phase.key_share(phase.keyed[tensor])))
     return (wanted // width, width)

@@ -228,7 +228,9 @@ def _memory_need(
     cached = {
         layer.inputs[1]
         for layer in trace.layers
-        if isinstance(layer, MatMul) and layer.causal and trace.generation
+        if isinstance(layer, MatMul)
+        and trace.generation
+        and layer.hides_future(positions(trace.shapes[layer.name]))
     }
     first = phases(trace)[0]
     largest = 0.0

@@ -47,19 +47,37 @@ class Phase:
         return made.sequences * (made.prompt + made.decode), made.sequences * (made.decode + 1)
 
     @cached_property
-    def keyed(self) -> set[str]:
-        """Tensors with one channel for each attended position: attention scores and after."""
-        found: set[str] = set()
+    def keyed(self) -> dict[str, MatMul]:
+        """Tensors with one channel for each attended position, and whose scores these are."""
+        found: dict[str, MatMul] = {}
         if self.trace.generation is None:
             return found
         shapes = self.trace.shapes
         for layer in self.trace.layers:
             if isinstance(layer, MatMul):
-                if layer.causal and layer.transposed:
-                    found.add(layer.name)
-            elif any(n in found and shapes[n] == shapes[layer.name] for n in layer.inputs):
-                found.add(layer.name)
+                if layer.transposed and self._own(layer):
+                    found[layer.name] = layer
+                continue
+            for name in layer.inputs:
+                if name in found and shapes[name] == shapes[layer.name]:
+                    found[layer.name] = found[name]
         return found
+
+    def _own(self, layer: MatMul) -> bool:
+        """True for a product whose rows attend to their own sequence up to themselves."""
+        return layer.hides_future(positions(self.trace.shapes[layer.name]))
+
+    def _attended(self, layer: MatMul) -> Number:
+        """Positions that a masked product's rows attend to on average, of those there so far."""
+        if self.trace.generation is None or layer.causal:
+            return self.keys
+        count = layer.attended(positions(self.trace.shapes[layer.name])).count
+        if self.name == "prefill":
+            return float(count[: self.rows].max()) if self.skip_masked else self.keys
+        cached = layer.span - len(count)  # positions before the first row
+        steps = np.rint(np.asarray(self.keys)).astype(np.int64) - 1 - cached
+        found = count[steps].astype(np.float64)
+        return found if np.ndim(self.keys) else float(found)
 
     def _kind(self, tensor: str) -> Literal["sequence", "scores", "once"]:
         if self.name == "whole":
@@ -70,10 +88,9 @@ class Phase:
             return "sequence"
         return "scores" if count == scores else "once"
 
-    @property
-    def key_share(self) -> Number:
-        """Attended positions as a part of the whole sequence."""
-        return self.keys * self._sequences / self._spans[0]
+    def key_share(self, layer: MatMul) -> Number:
+        """Positions that a product attends to as a part of the whole sequence."""
+        return self._attended(layer) * self._sequences / self._spans[0]
 
     def runs(self, layer: Layer) -> bool:
         """Whether the phase runs a layer: decode steps leave out what no token changes."""
@@ -83,7 +100,7 @@ class Phase:
         """Part of a tensor that the phase produces."""
         share = self.row_share(tensor)
         keyed = self._kind(tensor) == "sequence" and tensor in self.keyed
-        return share * self.key_share if keyed else share
+        return share * self.key_share(self.keyed[tensor]) if keyed else share
 
     def row_share(self, tensor: str) -> float:
         """Part of a tensor's positions that the phase produces."""
@@ -108,8 +125,9 @@ class Phase:
             return self.produced(layer.name)
         if kind == "once" or own == "once":
             return full
-        if isinstance(layer, MatMul) and layer.causal and which == 1:
-            return full * self.key_share
+        if isinstance(layer, MatMul) and which == 1 and self._own(layer):
+            keys = self.keys if self.name == "prefill" else self._attended(layer)
+            return full * keys * self._sequences / self._spans[0]
         if kind == "sequence" and own == "scores":
             return full * self._sequences / self._spans[0]
         return self.produced(tensor)
@@ -117,12 +135,14 @@ class Phase:
     def macs(self, layer: Layer) -> Number:
         """Multiply-accumulates of a layer."""
         output = self.trace.shapes[layer.name]
-        if not isinstance(layer, MatMul) or not layer.causal:
+        if not isinstance(layer, MatMul) or not layer.masked:
             full = layer.macs(self.trace.input_shapes(layer), output)
             return full * self.share(layer.name)
-        rows, keys = float(positions(output) // layer.sequences), float(layer.span)
-        span: Number = keys
-        if self.name != "whole":
-            rows, span = float(self.rows), self.keys
-        hidden = rows * (rows - 1) / 2 if self.skip_masked else 0.0
-        return layer.per_token * layer.sequences * (rows * span - hidden)
+        count = layer.attended(positions(output)).count
+        pairs: Number = float(count.sum() if self.skip_masked else len(count) * layer.span)
+        if self.name == "prefill":
+            kept = count[: self.rows].sum() if self.skip_masked else self.rows * self.keys
+            pairs = float(kept)
+        elif self.name == "decode":
+            pairs = self._attended(layer)
+        return layer.per_token * layer.sequences * pairs

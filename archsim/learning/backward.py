@@ -181,7 +181,7 @@ class _Backward:
             self._add(
                 rows, op.MatMul, f"{layer.name}.drows", [gradient, self._stored(operand)],
                 heads=layer.heads, kv_heads=layer.kv_heads, k=layer.n, n=layer.k,
-                transposed=not layer.transposed, causal=layer.causal,
+                transposed=not layer.transposed, causal=layer.causal, mask=layer.mask,
             )  # fmt: skip
         if self._wanted(operand):
             # scores: keys get gradient^T x queries; context: values get shares^T x gradient

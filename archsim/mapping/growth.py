@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from archsim.trace import operators as op
 from archsim.trace.layer import LayerBase, TensorShape, positions
@@ -11,35 +12,45 @@ from archsim.trace.model import Trace
 
 @dataclass(frozen=True)
 class Growth:
-    """Step t of a sequence does (first + t) / span of the full work.
+    """Step t of a sequence does counts[t] / span of the full work.
 
-    first: tokens that the first step attends to; steps: steps of a sequence; sequences: how many
-    are interleaved (position = step * sequences + sequence).
+    counts: tokens that each step attends to; sequences: how many are interleaved
+    (position = step * sequences + sequence).
     """
 
-    first: int
+    counts: tuple[int, ...]
     span: int
-    steps: int
     sequences: int = 1
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """Share of the full work that an average step does."""
-        return (2 * self.first + self.steps - 1) / (2 * self.span)
+        return sum(self.counts) / (len(self.counts) * self.span)
+
+    @cached_property
+    def least(self) -> int:
+        """Tokens that the step with the fewest attends to."""
+        return min(self.counts)
+
+    @cached_property
+    def table(self) -> tuple[int, ...]:
+        """What each step does more than the least; () if that is one token more at each step."""
+        found = tuple(count - self.least for count in self.counts)
+        return () if found == tuple(range(len(found))) else found
 
     def service(self, full: int) -> tuple[int, int]:
-        """Ticks of the first step and more ticks per step, for `full` ticks of the full work.
+        """Ticks of the least step and more ticks per token, for `full` ticks of the full work.
 
         Exact if `span` divides `full`; otherwise every step is rounded up by less than `span`.
         """
         slope = full // self.span
-        return full - slope * (self.span - self.first), slope
+        return full - slope * (self.span - self.least), slope
 
 
 def growths(trace: Trace) -> dict[str, Growth]:
     """The layers whose output has one channel per attended token and head, and so grows.
 
-    These are the scores of causal products and what is done to them position by position.
+    These are the scores of masked products and what is done to them position by position.
     """
     found: dict[str, Growth] = {}
     for layer in trace.layers:
@@ -54,14 +65,14 @@ def growths(trace: Trace) -> dict[str, Growth]:
 
 
 def product_growth(layer: LayerBase, inputs: list[TensorShape]) -> Growth | None:
-    """How the work of a causal product grows; None for every other layer."""
-    if not isinstance(layer, op.MatMul) or not layer.causal:
+    """How the work of a masked product grows; None for every other layer."""
+    if not isinstance(layer, op.MatMul) or not layer.masked:
         return None
-    steps = positions(inputs[0]) // layer.sequences
-    return Growth(layer.attended(steps)[0], layer.span, steps, layer.sequences)
+    counts = layer.attended(positions(inputs[0])).count
+    return Growth(tuple(counts.tolist()), layer.span, layer.sequences)
 
 
 def finest(trace: Trace) -> int:
     """The longest span of a growing layer: ticks are cut that fine, 1 if nothing grows."""
-    own = [product_growth(layer, trace.input_shapes(layer)) for layer in trace.layers]
-    return max((growth.span for growth in own if growth is not None), default=1)
+    spans = (x.span for x in trace.layers if isinstance(x, op.MatMul) and x.masked)
+    return max(spans, default=1)

@@ -132,11 +132,13 @@ class _Lowering:
     def _flow(self, operation: Operation, name: str) -> int:
         need = self.plan.needs[operation.index]
         grown = need.growth or next(iter(need.read_growth.values()), None)
+        self.writer.table = grown.table if grown else ()
         return self.writer.builder.flow(
             name,
             operation.positions * self.batch,
             round=operation.positions,
             every=grown.sequences if grown else 1,
+            growth=self.writer.table,
         )
 
     def _source(self, operation: Operation, need: Need) -> None:

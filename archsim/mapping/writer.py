@@ -65,7 +65,7 @@ class Writer:
     """Resources by key, made when first used; stages of the lane that is open.
 
     places: (component path, tile, PE ...) of each resource; layer: on whose behalf the stages
-    work; growth: how their work grows along a sequence.
+    work; growth: how their work grows along a sequence; table: the growth table of the open flow.
     """
 
     tick: float
@@ -74,6 +74,7 @@ class Writer:
     builder: ProgramBuilder = field(init=False)
     layer: str = ""
     growth: Growth | None = None
+    table: tuple[int, ...] = ()
     _resources: dict[tuple[object, ...], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -125,7 +126,10 @@ class Writer:
         if self.growth is not None:
             share = self.growth.mean
             bill = [(path, action, amount * share) for path, action, amount in bill]
-            service, slope = self.growth.service(service)
+            if self.growth.table == self.table:
+                service, slope = self.growth.service(service)
+            else:  # the flow's steps are those of another mask
+                service = round(service * share)
         return self.builder.stage(
             resource,
             service,

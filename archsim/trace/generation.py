@@ -124,10 +124,10 @@ class KVCache(NamedTuple):
 
 
 def kv_cache(trace: Trace) -> KVCache | None:
-    """The second inputs of causal attention, and of attention whose rows are generated alone.
+    """The second inputs of attention that hides the future, and of rows that are generated alone.
 
-    Each tensor counts once, at the width of the layer that reads it. None for a trace without
-    causal attention.
+    Each tensor counts once, at the width of the layer that reads it, with as many positions as a
+    row's mask spans at most: older ones are dropped. None for a trace without such attention.
     """
     generated = dependents(trace, trace.generation.target) if trace.generation else set()
     own: dict[str, tuple[int, int]] = {}  # positions and bits of a position, by tensor
@@ -137,9 +137,12 @@ def kv_cache(trace: Trace) -> KVCache | None:
             continue
         rows, operand = layer.inputs
         shape = trace.shapes[operand]
-        size = positions(shape), channels(shape) * (layer.input_bits or trace.precision.input)
-        if layer.causal:
-            own[operand] = size
+        width = channels(shape) * (layer.input_bits or trace.precision.input)
+        size = positions(shape), width
+        if layer.hides_future(positions(trace.shapes[rows])):
+            seen = layer.attended(positions(trace.shapes[rows]))
+            held = int((seen.last - seen.first).max()) + 1
+            own[operand] = held * layer.sequences, width
         elif rows in generated and operand not in generated:
             across[operand] = size
     if not own:

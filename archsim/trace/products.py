@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
+import numpy as np
 from pydantic import Field, PositiveInt
 
-from archsim.trace import window
+from archsim.trace import mask, window
 from archsim.trace.layer import (
     Circulant,
     LayerBase,
@@ -16,6 +17,7 @@ from archsim.trace.layer import (
     check_circulant,
     positions,
 )
+from archsim.trace.mask import Attended, Mask
 from archsim.trace.window import Reach
 
 
@@ -61,11 +63,11 @@ class Linear(LayerBase):
 class MatMul(LayerBase):
     """A product of two activations: attention scores and context.
 
-    inputs[0] streams by rows (one position at a time); inputs[1] must be there whole (or, causal,
-    up to the row's own position). Each of `heads` heads multiplies a row of k by a k x n matrix.
-    Output channels: heads * n. `kv_heads` below `heads` is grouped-query attention. With
-    `sequences` above 1 the positions are those of as many interleaved sequences (position
-    t * sequences + s), each attending to itself alone.
+    inputs[0] streams by rows (one position at a time); inputs[1] must be there whole (or up to what
+    a row attends to at most: `causal`, its own position; `mask`, another pattern). Each of `heads`
+    heads multiplies a row of k by a k x n matrix. Output channels: heads * n. `kv_heads` below
+    `heads` is grouped-query attention. With `sequences` above 1 the positions are those of as many
+    interleaved sequences (position t * sequences + s), each attending to itself alone.
     """
 
     op: Literal["matmul"]
@@ -77,6 +79,9 @@ class MatMul(LayerBase):
         bool, Field(description="True: n runs over the positions of inputs[1] (Q K^T)")
     ]
     causal: bool = False
+    mask: Annotated[
+        Mask | None, Field(description="what else than a causal mask leaves of the positions")
+    ] = None
     sequences: PositiveInt = 1
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
@@ -86,10 +91,17 @@ class MatMul(LayerBase):
         if self.heads % shared:
             raise ShapeError(f"kv_heads ({shared}) must divide heads ({self.heads})")
         own, uneven = divmod(positions(rows), self.sequences)
-        if uneven or (self.causal and own > self.span):
+        ordered = self.causal or (self.mask is not None and self.mask.kind != "rows")
+        if uneven or (ordered and own > self.span):
             raise ShapeError(
                 f"has {positions(rows)} rows in {self.sequences} sequences of {self.span} positions"
             )
+        if self.causal and self.mask is not None:
+            raise ShapeError("is causal and has a mask; the mask says what a row attends to")
+        try:
+            self._rows(own)
+        except ValueError as error:
+            raise ShapeError(f"has a mask that {error}") from None
         if channels(rows) != self.heads * self.k:
             raise ShapeError(
                 f"expects {self.heads} x {self.k} channels in its first input, "
@@ -105,10 +117,19 @@ class MatMul(LayerBase):
         return (*rows[:-1], self.heads * self.n)
 
     def reach(self, which: int, inputs: list[TensorShape], output: TensorShape) -> Reach:
+        rows = positions(output)
         if which == 0:
-            return window.one_to_one(positions(output))
-        span = window.causal if self.causal else window.everything
-        return span(positions(inputs[1]), positions(output))
+            return window.one_to_one(rows)
+        if self.mask is None:
+            span = window.causal if self.causal else window.everything
+            return span(positions(inputs[1]), rows)
+        own, lane = np.divmod(np.arange(rows), self.sequences)
+        seen = self._rows(rows // self.sequences)
+        first, last = seen.first[own], seen.last[own]
+        return window.monotone(
+            np.where(last < 0, self.span - 1, first) * self.sequences + lane,
+            np.where(last < 0, -1, last * self.sequences + lane),
+        )
 
     @property
     def span(self) -> int:
@@ -120,20 +141,30 @@ class MatMul(LayerBase):
         """Multiply-accumulates of one row with one position of inputs[1]."""
         return self.heads * (self.k if self.transposed else self.n)
 
-    def attended(self, rows: int) -> tuple[int, int]:
-        """Positions of inputs[1] that the first of `rows` rows attends to, and in all rows.
+    @property
+    def masked(self) -> bool:
+        """True if rows differ in what they attend to."""
+        return self.causal or self.mask is not None
 
-        Causal, the rows of a sequence are the last of its `span` positions: a KV cache holds the
-        others, and each row sees one position more than the row before.
-        """
-        if not self.causal:
-            return self.span, rows * self.span
-        own = rows // self.sequences
-        first = self.span - own + 1
-        return first, self.sequences * own * (first + self.span) // 2
+    def attended(self, rows: int) -> Attended:
+        """What the rows of one sequence attend to, of `rows` rows of all sequences together."""
+        return self._rows(rows // self.sequences)
+
+    def _rows(self, own: int) -> Attended:
+        if self.mask is not None:
+            return self.mask.attended(own, self.span)
+        return (mask.causal if self.causal else mask.everything)(own, self.span)
+
+    def hides_future(self, rows: int) -> bool:
+        """True if the rows are the last of their sequence and none attends to a later one."""
+        if not self.masked or rows // self.sequences > self.span:
+            return False
+        seen, own = self.attended(rows), self.span - rows // self.sequences
+        return bool((seen.last <= own + np.arange(rows // self.sequences)).all())
 
     def macs(self, inputs: list[TensorShape], output: TensorShape) -> int:
-        return self.per_token * self.attended(positions(output))[1]
+        pairs = int(self.attended(positions(output)).count.sum())
+        return self.per_token * self.sequences * pairs
 
 
 class Recurrent(LayerBase):

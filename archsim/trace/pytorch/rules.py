@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import numpy as np
-
+from archsim.trace.mask import recognise
 from archsim.trace.onnx import layout
 from archsim.trace.onnx.builder import Builder
 from archsim.trace.onnx.graph import Node
@@ -16,33 +16,33 @@ from archsim.trace.pytorch.rotary import ROTARY
 
 
 def mask(builder: Builder, node: Node) -> None:
-    """No layer: hidden scores are not computed where the mask is causal, else not counted.
-
-    A mask is causal where it hides exactly the positions that come later.
-    """
+    """No layer: hidden scores are not computed, and the product says which the mask leaves."""
     view = builder.view(node)
     seen = builder.graph.constants[node.inputs[1]]
     if view.draft >= 0 and builder.is_sole(view, node.inputs[0]):
         builder.views[node.outputs[0]] = builder.rename(view, node)
     else:
         builder.views[node.outputs[0]] = builder.relabel(view, view.axes, node)
-    if seen is None or seen.ndim < 2 or not _is_causal(seen):
+    if seen is None or seen.ndim < 2 or seen.shape[-2] < 2:
         return
+    each = seen.astype(bool).reshape(-1, *seen.shape[-2:])
     index = _through(builder, view.draft, Activation)
-    if index >= 0 and isinstance(builder.drafts[index].layer, MatMul):
-        _make_causal(builder, index)
+    if index < 0 or not isinstance(builder.drafts[index].layer, MatMul):
+        return
+    if (each == each[0]).all():  # else heads or sequences differ, and all is computed
+        _set_mask(builder, index, recognise(each[0]))
 
 
-def follow_causal(builder: Builder, first: int) -> None:
-    """Make the products from draft `first` on causal whose rows are shares of causal scores."""
+def follow_mask(builder: Builder, first: int) -> None:
+    """Mask the products from draft `first` on whose rows are shares of masked scores."""
     for index in range(first, len(builder.drafts)):
         layer = builder.drafts[index].layer
         if not isinstance(layer, MatMul) or layer.transposed:
             continue
         source = _through(builder, _index(builder, layer.inputs[0]), Softmax, Activation)
         scores = builder.drafts[source].layer if source >= 0 else None
-        if isinstance(scores, MatMul) and scores.causal and scores.n == layer.k:
-            _make_causal(builder, index)
+        if isinstance(scores, MatMul) and scores.masked and scores.n == layer.k:
+            _set_mask(builder, index, {"causal": scores.causal, "mask": scores.mask})
 
 
 def unknown(builder: Builder, node: Node) -> None:
@@ -71,9 +71,9 @@ def rotary(builder: Builder, node: Node) -> None:
 OWN_RULES: dict[str, Callable[[Builder, Node], None]] = {MASK: mask, ROTARY: rotary}
 
 
-def _make_causal(builder: Builder, index: int) -> None:
+def _set_mask(builder: Builder, index: int, fields: Mapping[str, Any]) -> None:
     draft = builder.drafts[index]
-    draft.layer = draft.layer.model_copy(update={"causal": True})
+    draft.layer = draft.layer.model_copy(update=fields)
 
 
 def _through(builder: Builder, index: int, *kinds: type) -> int:
@@ -85,8 +85,3 @@ def _through(builder: Builder, index: int, *kinds: type) -> int:
 
 def _index(builder: Builder, name: str) -> int:
     return next((i for i, d in enumerate(builder.drafts) if d.layer.name == name), -1)
-
-
-def _is_causal(seen: np.ndarray) -> bool:
-    rows, span = seen.shape[-2:]
-    return rows > 1 and bool((seen.astype(bool) == np.tri(rows, span, span - rows, bool)).all())

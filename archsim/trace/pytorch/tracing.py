@@ -30,7 +30,7 @@ from archsim.trace.pytorch.composites import COMPOSITES
 from archsim.trace.pytorch.functions import FUNCTIONS
 from archsim.trace.pytorch.recorder import UNKNOWN, Recorder
 from archsim.trace.pytorch.rotary import fuse_rotary
-from archsim.trace.pytorch.rules import OWN_RULES, follow_causal, unknown
+from archsim.trace.pytorch.rules import OWN_RULES, follow_mask, unknown
 from archsim.trace.quantiser import Quantiser
 from archsim.trace.stats import TensorStats
 
@@ -189,7 +189,7 @@ def _build(graph: RecordedGraph, allow_unknown: bool) -> Builder:
         if known:
             try:
                 known(builder, node)
-                follow_causal(builder, first)
+                follow_mask(builder, first)
             except Unsupported as fault:
                 why = fault.why
                 del builder.drafts[first:]
