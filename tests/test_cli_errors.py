@@ -186,8 +186,8 @@ def test_a_bug_shows_its_traceback(shell: Shell, monkeypatch: pytest.MonkeyPatch
         (["trace", "exprot"], "Did you mean 'export'?"),
         (["run", "a", "b", "--jsn"], "--json"),
         (["schema", "arhc"], "'arch'"),
-        (["run"], "Missing argument"),
-        (["validate"], "Missing argument"),
+        (["run"], "'ARCH'"),
+        (["validate"], "'FILES...'"),
     ],
 )
 def test_wrong_usage(shell: Shell, arguments: list[str], hint: str) -> None:

@@ -32,5 +32,9 @@ def test_what_is_no_module() -> None:
 
 
 def test_the_errors_of_a_module_are_its_own() -> None:
-    with pytest.raises(RuntimeError, match="cannot be multiplied"):
-        archsim.trace_module(torch.nn.Linear(8, 4), torch.ones(1, 9))
+    class Picky(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError(f"no {x.shape[1]} of these")
+
+    with pytest.raises(RuntimeError, match="no 9 of these"):
+        archsim.trace_module(Picky(), torch.ones(1, 9))

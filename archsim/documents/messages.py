@@ -14,6 +14,23 @@ from archsim.documents.places import Place, Schema, Walker
 from archsim.errors import nearest
 
 _LONGEST_SHOWN = 40
+_WORDS = {
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "list_type": "must be a list",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be {le} or less",
+}
+"""Faults that a user's file has most often, in words that no release of pydantic changes."""
 _NO_MAPPING = ("model_type", "model_attributes_type", "dataclass_type", "dict_type")
 
 
@@ -60,9 +77,11 @@ def describe(error: ErrorDetails, place: Place, walker: Walker) -> Message:
 def _reworded(error: ErrorDetails) -> str:
     message = error["msg"]
     if error["type"] in ("value_error", "assertion_error"):
-        own = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        return own if own.endswith((".", "!", "?")) else f"{own}."
-    return f"{message.removeprefix('Input ')}{_found(error)}."
+        said = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        return said if said.endswith((".", "!", "?")) else f"{said}."
+    own = _WORDS.get(error["type"])
+    what = own.format_map(error.get("ctx", {})) if own else message.removeprefix("Input ")
+    return f"{what}{_found(error)}."
 
 
 def _found(error: ErrorDetails) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from typing import Any
@@ -45,7 +46,7 @@ def read_yaml(text: str, file: str) -> Node:
     _check_characters(text, file)
     try:
         # Composing recurses in C, where a deep document would end the process.
-        _check_nesting(text, file)
+        _check_structure(text, file)
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -74,15 +75,40 @@ def _check_characters(text: str, file: str) -> None:
         )
 
 
-def _check_nesting(text: str, file: str) -> None:
+def _check_structure(text: str, file: str) -> None:
+    """Refuse what is nested too deep, and aliases of nothing."""
+    try:
+        _check_events(text, file)
+    except yaml.MarkedYAMLError as fault:
+        # PyYAML from 6.0.4 on refuses deep nesting itself, before it yields what it has read.
+        if fault.problem_mark is not None:
+            with contextlib.suppress(yaml.YAMLError):
+                _check_events(text[: fault.problem_mark.index], file)
+        raise
+
+
+def _check_events(text: str, file: str) -> None:
     depth = 0
+    anchors: set[str] = set()
     for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in anchors:
+                raise InputError(
+                    f"the alias '*{event.anchor}' has no anchor before it.",
+                    _place(event, file),
+                    f"Write '&{event.anchor}' before the value that it repeats.",
+                )
+        elif isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+            anchors.add(event.anchor)
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
-            mark = event.start_mark
-            check_depth(depth, Location(file, mark.line + 1 if mark else None))
+            check_depth(depth, _place(event, file))
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
+
+
+def _place(event: yaml.Event, file: str) -> Location:
+    return Location(file, event.start_mark.line + 1 if event.start_mark else None)
 
 
 class _Builder:
