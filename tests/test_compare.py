@@ -113,8 +113,8 @@ def test_what_programs_nothing_wears_nothing() -> None:
     full = row(standard(), "full")
     assert full.switches_until_worn is not None
     assert full.cells_programmed > 0
-    # A cell survives a million pulses and gets some in every switch.
-    assert full.switches_until_worn < 10**6
+    # A cell survives a million cycles, and a switch gives most of them a new level.
+    assert 10**6 < full.switches_until_worn < 2 * 10**6
 
 
 def test_nothing_is_charged_for_a_switch_that_writes_nothing() -> None:

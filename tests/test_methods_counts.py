@@ -15,9 +15,12 @@ from test_teaching import small_chip
 
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.differential import changed_cells, masked_cells
+from archsim.adaptation.masks import divide_pes
 from archsim.adaptation.registry import make_method
 from archsim.arch.model import Architecture
 from archsim.arch.pe import roles
+from archsim.mapping.lower import map_trace
+from archsim.mapping.written import Rewrite
 from archsim.models.build import build_trace
 from archsim.models.extent import Extent
 from archsim.models.load import load_config
@@ -197,6 +200,20 @@ def test_xma2_between_masks_and_full_fine_tuning() -> None:
     bits = sum(rewrite.bits for rewrite in half.switch)
     assert bits < sum(rewrite.bits for rewrite in none.switch)
     assert none.trained < half.trained < all_.trained
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5, 0.99])
+def test_xma2_counts_the_weights_that_a_switch_programs(share: float) -> None:
+    """Cells of all slices of the weights counted, PEs that are begun whole on both sides."""
+    trace, arch = model("minilm_l6"), chip()
+    layers = [layer for layer in trace.layers if layer.stationary][:6]
+    rewrites = tuple(Rewrite(layer.name, pes=share) for layer in layers)
+    mapped = map_trace(arch, trace, batch=0, replicate=False, rewrites=rewrites)
+    array = roles(arch.chip.tile.pe).array
+    slices = trace.precision.weight // array.bits_per_cell
+    slices *= 2 if array.encoding == "differential" else 1
+    counted = sum(divide_pes(layer, trace, arch, share).weights for layer in layers)
+    assert mapped.written.cells == slices * counted > 0
 
 
 def test_xst_programs_and_digitises_its_columns_only() -> None:

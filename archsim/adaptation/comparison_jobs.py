@@ -21,7 +21,7 @@ Outcome = Any  # Result, Switch, Switch, Overlap or Learning, by the kind of the
 class Learning:
     """Learning one task on the chip: joules and seconds of all steps, and what a step needs.
 
-    updated: pulses on a cell of the array that is worn most, of all steps; chips: with the
+    updated: cycles of a cell of the array that is worn most, of all steps; chips: with the
     transposed weights.
     """
 

@@ -24,7 +24,7 @@ class Switch:
 
     seconds, joules: from the first bit loaded to the last verified, static power of the chips
     included (`static` of the joules); cells, pulses, rows: programmed in arrays; bits: written into
-    other memories; wear: mean pulses on a cell of the array that is worn most; endurance: pulses
+    other memories; wear: mean cycles of a cell of the array that is worn most; endurance: cycles
     that a cell survives.
     """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from archsim.adaptation.adapted import Adapted
+from archsim.adaptation.differential import changed_cells
 from archsim.adaptation.method import ATTENTION, targets
 from archsim.arch.model import Architecture
 from archsim.components.base import Component
@@ -52,7 +53,9 @@ def adapters(
         trace=adapted,
         placement=placement,
         switch=tuple(
-            Rewrite(name) if unit is None else Rewrite(name, "unit", bits=count * width)
+            Rewrite(name, changed=changed_cells(parts[name], arch))
+            if unit is None
+            else Rewrite(name, "unit", bits=count * width)
             for name, count in weights.items()
         ),
         trained=sum(weights.values()),

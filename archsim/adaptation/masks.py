@@ -12,7 +12,7 @@ from archsim.components.column_mask import ColumnMask
 from archsim.errors import InputError
 from archsim.mapping.placement import Placement
 from archsim.mapping.tiling import PEShare, tile_shards, weights_of
-from archsim.mapping.written import Rewrite
+from archsim.mapping.written import Rewrite, pes_written
 from archsim.trace.model import Trace
 from archsim.trace.operators import Layer
 
@@ -90,7 +90,7 @@ class Divided:
 def divide_pes(layer: Layer, trace: Trace, arch: Architecture, share: float) -> Divided:
     """Count what lies in the first `share` of a layer's PEs (those a Rewrite's `pes` writes)."""
     pes = layer_pes(layer, trace, arch)
-    cut = round(share * len(pes))
+    cut = pes_written(share, len(pes))
     weights = sum(array.weights for pe in pes[:cut] for array in pe.arrays)
     return Divided(len(pes), weights, _columns(pes[cut:]))
 

@@ -26,7 +26,7 @@ class SASMRAMMacro(BitSerialMacro):
     stt_pulse: Annotated[Duration, Field(description="current through the selected MTJ")] = 0.0
     stt_energy: Annotated[Energy, Field(description="of one MTJ in one pulse")] = 0.0
     write_rows: Annotated[Count, Field(description="rows of a plane written at once")] = 1
-    endurance: Annotated[PositiveFloat, Field(description="writes that a cell survives")]
+    endurance: Annotated[PositiveFloat, Field(description="cycles that a cell survives")]
 
     title: ClassVar[str] = "SAS-MRAM macros"
 

@@ -32,7 +32,7 @@ class WriteDriver(Component):
     most: Annotated[PositiveInt, Field(description="pulses after which a cell is given up")]
     verify: bool = True
     rows: Annotated[Count, Field(description="arrays of a tile that program a row at once")] = 1
-    endurance: Annotated[PositiveFloat, Field(description="pulses that a cell survives")]
+    endurance: Annotated[PositiveFloat, Field(description="cycles that a cell survives")]
 
     title: ClassVar[str] = "write drivers"
 

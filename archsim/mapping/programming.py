@@ -30,9 +30,7 @@ from archsim.mapping.spans import WHOLE
 from archsim.mapping.tiling import ArrayShare
 from archsim.mapping.transport import TILE, Transport
 from archsim.mapping.writer import Writer
-from archsim.mapping.written import Rewrite, Written
-
-ROUNDING = 1e-9
+from archsim.mapping.written import Rewrite, Written, pes_written
 
 
 class Memory(Protocol):
@@ -43,7 +41,7 @@ class Memory(Protocol):
 
 
 def cell_endurance(arch: Architecture) -> float:
-    """Writes, or programming pulses, that a cell of the arrays survives; inf if none is stated."""
+    """Cycles of writing that a cell of the arrays survives; inf if none is stated."""
     pe, driver = roles(arch.chip.tile.pe), arch.chip.tile.find(WriteDriver)
     if isinstance(pe, MacroRoles):
         return pe.array.endurance or math.inf
@@ -99,7 +97,7 @@ class Programming:
                 for part, shares in lane
                 for number, share in zip(part.pes, shares, strict=True)
             ]
-            for tile, number, share in pes[: math.ceil(rewrite.pes * len(pes) - ROUNDING)]:
+            for tile, number, share in pes[: pes_written(rewrite.pes, len(pes))]:
                 arrays = enumerate(share.arrays)
                 tiles[tile] += [((tile, number, index), array) for index, array in arrays]
         cell_bits = self.pe.array.bits_per_cell
@@ -147,7 +145,7 @@ class Programming:
         written.rows += share.rows
         written.cells += share.rows * cells
         written.pulses += pulses
-        written.wear = max(written.wear, pulses / (share.rows * share.columns))
+        written.wear = max(written.wear, cells / share.columns)
 
     def _array(
         self,

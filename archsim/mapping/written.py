@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -23,12 +24,21 @@ class Rewrite:
     pes: float = 1.0
 
 
+ROUNDING = 1e-9
+
+
+def pes_written(share: float, count: int) -> int:
+    """How many of a layer's `count` PEs a `share` of them is: those that it begins, whole."""
+    return math.ceil(share * count - ROUNDING)
+
+
 @dataclass
 class Written:
     """What the flows of a switch write, all copies together.
 
     flows: ids in the Program; rows, cells, pulses: programmed in arrays; bits: written elsewhere;
-    wear: pulses per cell of the array that is worn most, averaged over its cells.
+    wear: cycles of the array that is worn most, averaged over its cells. A cell that gets another
+    level goes through one, however many pulses it takes: endurances are measured in cycles.
     """
 
     flows: list[int] = field(default_factory=list)

@@ -20,9 +20,9 @@ class XMA2(Method):
     """A mask over PEs chooses which are programmed; a factor scales each column of the rest.
 
     Zhang et al., XMA2, Frontiers in Electronics 2022, doi:10.3389/felec.2022.1032485. pes: share
-    of each layer's PEs that a task programs, rounded to whole PEs; bits: of a column's factor. Both
-    defaults are assumptions. Which PEs are chosen has no influence on the costs, so they are the
-    first of a layer. Kept per task: one bit per PE, the weights of those programmed and the
+    of each layer's PEs that a task programs, rounded up to whole PEs; bits: of a column's factor.
+    Both defaults are assumptions. Which PEs are chosen has no influence on the costs, so they are
+    the first of a layer. Kept per task: one bit per PE, the weights of those programmed and the
     factors of the others.
     """
 
