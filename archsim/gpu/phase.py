@@ -94,6 +94,8 @@ class Phase:
 
     def runs(self, layer: Layer) -> bool:
         """Whether the phase runs a layer: decode steps leave out what no token changes."""
+        if layer.op == "idle":
+            return False
         return self.name != "decode" or self._kind(layer.name) != "once"
 
     def share(self, tensor: str) -> Number:

@@ -54,6 +54,7 @@ class _Backward:
             op.Reduce: self._spread,
             op.Move: self._move,
             op.Fold: self._spread,
+            op.Scatter: self._spread,
             op.Embedding: lambda layer, record, gradient: None,
         }
 

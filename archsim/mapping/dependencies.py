@@ -16,6 +16,7 @@ from archsim.mapping.needs import Need
 from archsim.mapping.plan import Plan
 from archsim.program import ProgramBuilder
 from archsim.trace import operators as op
+from archsim.trace.generation import last_needed
 from archsim.trace.model import Generation, Trace
 
 
@@ -66,12 +67,15 @@ class Dependencies:
         source = names[generation.source]
         prompt = generation.prompt * generation.sequences
         for layer in self.trace.layers:
-            if isinstance(layer, op.Embedding) and layer.inputs[0] == generation.target:
+            if not isinstance(layer, op.Embedding):
+                continue
+            needed = last_needed(self.trace, generation.target, layer.name)
+            if needed.max() >= prompt:
                 target = names[layer.name]
                 self.builder.depend(
                     self.infos[target.index].flows[0],
                     self.infos[source.index].flows[1],
-                    np.maximum(np.arange(target.positions) - prompt, -1),
+                    np.maximum(needed - prompt, -1),
                     period=target.positions,
                     step=source.positions,
                     name="generation",
@@ -80,7 +84,8 @@ class Dependencies:
     def _of(self, operation: Operation) -> None:
         for feed in operation.feeds:
             self._data_edge(operation, feed)
-            self._credit_edge(operation, feed)
+            if not operation.off_chip:  # the host keeps ids that wait for their rows
+                self._credit_edge(operation, feed)
         if operation.off_chip:
             return
         need = self.plan.needs[operation.index]

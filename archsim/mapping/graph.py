@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -70,32 +71,59 @@ class Operation:
         return self.layer is None or isinstance(self.layer, op.Embedding | op.Stored)
 
 
+class HostWork(NamedTuple):
+    """Tensors that the host can work out itself, and those of them that the chip does not need."""
+
+    known: set[str]
+    left_out: set[str]
+
+
+def host_work(trace: Trace) -> HostWork:
+    """What becomes of token ids before a table is a matter of the host.
+
+    Known are the inputs and what moves and simple functions make of known tensors. Left out are
+    those whose only readers are embeddings or left out themselves; and idle layers.
+    """
+    simple = (op.Move, op.Activation, op.Elementwise, op.Reduce, op.Unknown)
+    known = {item.name for item in trace.inputs}
+    readers: dict[str, list[LayerBase]] = {}
+    for layer in trace.layers:
+        for name in layer.inputs:
+            readers.setdefault(name, []).append(layer)
+        if isinstance(layer, simple) and known.issuperset(layer.inputs):
+            known.add(layer.name)
+    left_out = {layer.name for layer in trace.layers if isinstance(layer, op.Idle)}
+    names = [*(item.name for item in trace.inputs), *(layer.name for layer in trace.layers)]
+    for name in reversed(names):
+        users = readers.get(name, [])
+        alone = all(isinstance(u, op.Embedding) or u.name in left_out for u in users)
+        if name in known and users and alone:
+            left_out.add(name)
+    return HostWork(known, left_out)
+
+
 def operations(trace: Trace, groups: Mapping[str, int] | None = None) -> list[Operation]:
     """Operations in topological order; an activation joins the producer it alone consumes.
 
-    Inputs that feed only embeddings stay with the host and are left out. groups: by layer name,
-    positions that a layer takes together; it then has one position, with the channels of all, per
-    group.
+    What only leads to the ids of embeddings stays with the host and is left out, and so are idle
+    layers. groups: by layer name, positions that a layer takes together; it then has one position,
+    with the channels of all, per group.
     """
     users: dict[str, int] = {}
     for layer in trace.layers:
         for name in layer.inputs:
             users[name] = users.get(name, 0) + 1
-    embedded = {layer.inputs[0] for layer in trace.layers if isinstance(layer, op.Embedding)}
-    other = {
-        name
-        for layer in trace.layers
-        if not isinstance(layer, op.Embedding)
-        for name in layer.inputs
-    }
+    host = host_work(trace)
     found: list[Operation] = []
     where: dict[str, int] = {}
     for graph_input in trace.inputs:
-        if graph_input.name in embedded and graph_input.name not in other:
+        if graph_input.name in host.left_out:
             continue
         where[graph_input.name] = len(found)
         found.append(Operation(len(found), graph_input.name, None, [], tuple(graph_input.shape)))
     for layer in trace.layers:
+        if layer.name in host.left_out:
+            continue
         shape = trace.shapes[layer.name]
         producer = where.get(layer.inputs[0])
         if (
@@ -110,7 +138,7 @@ def operations(trace: Trace, groups: Mapping[str, int] | None = None) -> list[Op
         operation = Operation(len(found), layer.name, layer, [], shape)
         inputs = trace.input_shapes(layer)
         for which, name in enumerate(layer.inputs):
-            if name not in where:
+            if name not in where or (isinstance(layer, op.Embedding) and name in host.known):
                 continue  # token ids: the host looks the rows up
             if isinstance(layer, op.Stored):
                 operation.stored = where[name]
@@ -119,7 +147,9 @@ def operations(trace: Trace, groups: Mapping[str, int] | None = None) -> list[Op
                 continue
             feed = Feed(where[name], which, layer.reach(which, inputs, shape))
             operation.feeds.append(feed)
-            found[where[name]].consumers.append(operation.index)
+            # ids that the chip works out go to the host, which looks the rows up
+            reader = HOST if isinstance(layer, op.Embedding) else operation.index
+            found[where[name]].consumers.append(reader)
         where[layer.name] = operation.index
         found.append(operation)
     for operation in found:

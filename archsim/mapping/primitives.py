@@ -87,6 +87,9 @@ def primitives(layer: LayerBase, inputs: list[TensorShape], output: TensorShape)
     if isinstance(layer, op.Reduce):
         kind = "max" if layer.function == "max" else "add"
         return {kind: positions(inputs[0]) * width}
+    if isinstance(layer, op.Scatter):
+        kind = "max" if layer.function == "max" else "add"
+        return {kind: layer.vectors * width / positions(output)}  # on average
     if isinstance(layer, op.Fold):
         return {"add": layer.overlap * width}
     if isinstance(layer, op.Unknown):
@@ -123,6 +126,8 @@ def elements_read(
         return layer.kernel[0] * layer.kernel[1] * channels(shape)
     if isinstance(layer, op.Reduce):
         return positions(shape) * channels(shape)
+    if isinstance(layer, op.Scatter):
+        return -(-len(layer.index[which]) * channels(shape) // positions(output))
     if isinstance(layer, op.Fold):
         return layer.overlap * channels(output)
     if isinstance(layer, op.Norm) and layer.function == "group":

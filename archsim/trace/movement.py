@@ -49,19 +49,29 @@ class Move(LayerBase):
 
     `shape` is required. With as many positions out as in, position n needs position n; a slice of
     consecutive positions says where it starts; a resized map needs the rows and columns around the
-    same place (up to four taps, as cubic interpolation does); otherwise an output position waits
-    for the whole input.
+    same place (up to four taps, as cubic interpolation does); a gather lists the position that each
+    output position copies; otherwise an output position waits for the whole input.
     """
 
     op: Literal["move"]
-    function: Literal["reshape", "transpose", "flip", "concat", "slice", "resize", "pad"]
+    function: Literal["reshape", "transpose", "flip", "concat", "slice", "resize", "pad", "gather"]
     shape: Shape
     start: Annotated[
         NonNegativeInt | None, Field(description="slice: first input position that is kept")
     ] = None
-    arity: ClassVar[tuple[int, int]] = (1, 64)
+    index: Annotated[
+        list[NonNegativeInt] | None,
+        Field(description="gather: the input position behind each output position"),
+    ] = None
+    arity: ClassVar[tuple[int, int]] = (1, 256)
 
     def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
+        if (self.index is not None) != (self.function == "gather"):
+            raise ShapeError("a gather, and nothing else, has an index")
+        if self.index is not None:
+            check_index(self.index, positions(tuple(self.shape)), positions(inputs[0]))
+            if channels(inputs[0]) != self.shape[-1]:
+                raise ShapeError(f"gathers whole vectors, of {channels(inputs[0])} channels")
         before = sum(math.prod(shape) for shape in inputs)
         after = math.prod(self.shape)
         if self.function in ("reshape", "transpose", "flip", "concat") and before != after:
@@ -88,6 +98,9 @@ class Move(LayerBase):
             count = positions(inputs[which])
             index = np.arange(positions(output), dtype=np.int64) - before
             return Reach(first=np.clip(index, 0, count - 1), last=np.clip(index, -1, count - 1))
+        if self.index is not None:
+            found = np.array(self.index, np.int64)
+            return window.monotone(found, found)
         if positions(inputs[which]) == positions(output) and self.function not in (
             "transpose",
             "flip",
@@ -99,6 +112,77 @@ class Move(LayerBase):
         if self.function == "resize" and len(inputs[0]) == len(output) == 3:
             return _scaled(inputs[0], output)
         return window.everything(positions(inputs[which]), positions(output))
+
+
+class Scatter(LayerBase):
+    """Vectors brought to the positions where they belong, and summed where several meet.
+
+    The results of experts, the messages along a graph's edges, the rows of an embedding bag.
+    index: for each input, the output position of each of its positions. A position that none
+    reaches is zero.
+    """
+
+    op: Literal["scatter"]
+    function: Literal["sum", "mean", "max"] = "sum"
+    index: Annotated[list[list[NonNegativeInt]], Field(min_length=1)]
+    shape: Shape
+    arity: ClassVar[tuple[int, int]] = (1, 256)
+
+    def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
+        if len(self.index) != len(inputs):
+            raise ShapeError(f"has {len(self.index)} lists of positions for {len(inputs)} inputs")
+        for index, shape in zip(self.index, inputs, strict=True):
+            check_index(index, positions(shape), positions(tuple(self.shape)))
+            if channels(shape) != self.shape[-1]:
+                raise ShapeError(
+                    f"brings vectors of {channels(shape)} channels, not of its shape's"
+                )
+        return tuple(self.shape)
+
+    def reach(self, which: int, inputs: list[TensorShape], output: TensorShape) -> Reach:
+        to = np.array(self.index[which], np.int64)
+        first = np.full(positions(output), len(to) - 1, np.int64)
+        last = np.full(positions(output), -1, np.int64)
+        np.minimum.at(first, to, np.arange(len(to)))
+        np.maximum.at(last, to, np.arange(len(to)))
+        return window.monotone(first, last)
+
+    @property
+    def vectors(self) -> int:
+        """Vectors of all inputs."""
+        return sum(len(index) for index in self.index)
+
+
+class Idle(LayerBase):
+    """A fully connected layer that these inputs never reach: an expert that no token chose.
+
+    It has weights, and no work; nothing reads it, and no array holds it in a run.
+    """
+
+    op: Literal["idle"]
+    in_features: PositiveInt
+    out_features: PositiveInt
+
+    def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
+        if channels(inputs[0]) != self.in_features:
+            raise ShapeError(
+                f"expects {self.in_features} features, its input has {channels(inputs[0])}"
+            )
+        return (self.out_features,)
+
+    def reach(self, which: int, inputs: list[TensorShape], output: TensorShape) -> Reach:
+        return Reach(first=np.zeros(1, np.int64), last=np.full(1, -1, np.int64))
+
+    def parameters(self) -> int:
+        return self.in_features * self.out_features
+
+
+def check_index(index: list[int], count: int, positions: int) -> None:
+    """ShapeError unless `count` entries all lie in `positions` positions."""
+    if len(index) != count:
+        raise ShapeError(f"lists {len(index)} positions where there are {count}")
+    if index and max(index) >= positions:
+        raise ShapeError(f"lists position {max(index)} of {positions}")
 
 
 def _scaled(small: TensorShape, large: TensorShape) -> Reach:
