@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from archsim.options import RunOptions
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -15,10 +17,10 @@ if TYPE_CHECKING:
 RESULT_VERSION = 1
 
 
-class Inputs(BaseModel):
-    """What a run was made of: enough to make it again."""
+class Inputs(RunOptions):
+    """What a run was made of: enough to make it again. chips: those that it used."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(extra="ignore")  # of a newer archsim
 
     arch: str
     arch_name: str
@@ -26,10 +28,7 @@ class Inputs(BaseModel):
     trace: str
     trace_name: str
     trace_sha256: str
-    batch: int
     chips: int
-    replicate: bool
-    statistics: bool = True
     archsim: str
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archsim.mapping.options import MapOptions, chosen
+from archsim.mapping.placement import AS_USUAL, Placement
+from archsim.options import FULL_OUTPUTS, Outputs, RunOptions
+
 if TYPE_CHECKING:
     from archsim.arch.model import Architecture
+    from archsim.engine import Engine
     from archsim.engine.activity import Activity
     from archsim.mapping.mapped import Mapped
-    from archsim.mapping.placement import Placement
     from archsim.result import Result
     from archsim.trace.model import Trace
 
@@ -25,78 +28,68 @@ Memory = MutableMapping[str, "tuple[Mapped, Activity]"]
 def simulate(
     arch: Architecture | str | Path,
     trace: Trace | str | Path,
+    run: RunOptions | None = None,
     *,
-    batch: int = 1,
-    chips: int | None = 1,
-    engine: str = "fast",
-    replicate: bool = True,
-    fold_lock_step: bool = True,
-    merge_beats: bool = True,
-    max_plus: bool = True,
-    steady_state: bool = True,
-    statistics: bool = True,
-    placement: Placement | None = None,
+    placement: Placement = AS_USUAL,
+    engine: Engine | str = "fast",
+    outputs: Outputs = FULL_OUTPUTS,
     memory: Memory | None = None,
-    details: bool = True,
-    timeline: str | Path | None = None,
-    timeline_limit: int = 100_000,
     progress: Progress | None = None,
+    **options: Any,
 ) -> Result:
-    """Simulate `batch` inferences of a trace on an architecture, cycle by cycle.
+    """Simulate inferences of a trace on an architecture, cycle by cycle.
 
-    arch, trace: loaded objects or paths; chips: how many, None for as many as the model needs;
-    engine: "fast" or "reference" (equal in every tick); replicate: copy early layers to balance
-    the pipeline; fold_lock_step, merge_beats, max_plus,
-    steady_state: exact shortcuts of the fast engine; statistics: let
-    the trace's value statistics change energies, else codes are uniform and random; placement:
-    what an adaptation method puts elsewhere than in arrays; memory: runs that differ from this one
-    in nothing but costs are taken from it, and this one is added; details: without them the Result
-    has its figures and the energy of each component, and neither layers, value factors, critical
-    path, floor plan nor generation; timeline: a file to record, .json or .pftrace, with about
-    timeline_limit slices at most (the run then takes no shortcuts). Raises InputError for bad
-    input.
+    arch, trace: loaded objects or paths; run: RunOptions, whose fields may also be given by name:
+    `simulate(arch, trace, batch=8)`; placement: what an adaptation method puts elsewhere than in
+    arrays; engine: "fast" or "reference" (equal in every tick), or an Engine with some shortcuts
+    off; outputs: what the run gives beside its figures; memory: runs that differ from this one in
+    nothing but costs are taken from it, and this one is added. Raises InputError for bad input.
     """
-    from archsim.engine import run_program
-    from archsim.errors import InputError
-    from archsim.mapping.lower import map_trace
-    from archsim.mapping.placement import AS_USUAL
-
     begun = time.perf_counter()
-    for word, number in (("batch", batch), ("number of chips", chips)):
-        if number is not None and number < 1:
-            raise InputError(f"the {word} is {number}.", fix="It must be 1 or more.")
-    arch_path, trace_path = _path(arch), _path(trace)
+    run = chosen(RunOptions, run, options)
+    paths = _path(arch), _path(trace)
     report = progress or (lambda phase, done, total: None)
     report("loading", 0, 0)
     arch, trace = _loaded(arch, trace)
+    mapped, activity = _run(arch, trace, run, placement, engine, outputs, memory, report)
+    report("costing", 0, 0)
+    return _result(arch, trace, mapped, activity, run, outputs, paths, begun)
+
+
+def _run(
+    arch: Architecture,
+    trace: Trace,
+    run: RunOptions,
+    placement: Placement,
+    engine: Engine | str,
+    outputs: Outputs,
+    memory: Memory | None,
+    report: Progress,
+) -> tuple[Mapped, Activity]:
+    """Map and run; or take both from the memory, where nothing is to be recorded."""
+    from archsim.engine import Engine, run_program
+    from archsim.mapping.lower import map_trace
+    from archsim.system.memory import check_memory
+
+    engine = Engine(engine) if isinstance(engine, str) else engine
     key = ""
-    if memory is not None and timeline is None:
-        key = program_key(arch, trace, batch, chips, replicate, placement or AS_USUAL, engine)
-    known = memory.get(key) if memory else None
-    if known is None:
-        report("mapping", 0, 0)
-        mapped = map_trace(
-            arch,
-            trace,
-            batch=batch,
-            chips=chips,
-            replicate=replicate,
-            placement=placement or AS_USUAL,
-        )
-        _check_memory(int(mapped.program.flow_instances.sum()), batch)
-        report("simulating", 0, int(mapped.program.flow_instances.sum()))
-    if known is not None:
-        mapped, activity = known
-    elif timeline is None:
-        activity = run_program(
-            mapped.program,
-            engine,
-            lambda done, total: report("simulating", done, total),
-            fold_lock_step=fold_lock_step,
-            merge_beats=merge_beats,
-            max_plus=max_plus,
-            steady_state=steady_state,
-        )
+    if memory is not None and outputs.timeline is None:
+        key = program_key(arch, trace, run.only(MapOptions), run.batch, placement, engine)
+        if key in memory:
+            return memory[key]
+    report("mapping", 0, 0)
+    mapped = map_trace(arch, trace, run.only(MapOptions), batch=run.batch, placement=placement)
+    instances = int(mapped.program.flow_instances.sum())
+    # two int64 times of each instance, and copies
+    what = f"a batch of {run.batch} makes {instances:,} instances"
+    check_memory(4 * 8 * instances, what, "Use a smaller batch.")
+    report("simulating", 0, instances)
+
+    def step(done: int, total: int) -> None:
+        report("simulating", done, total)
+
+    if outputs.timeline is None:
+        activity = run_program(mapped.program, engine, step)
     else:
         from archsim.costing.values import layer_values
         from archsim.timeline.record import record
@@ -105,19 +98,16 @@ def simulate(
         recorded, activity = record(
             arch,
             mapped,
-            layer_values(trace, arch, measured=statistics),
-            name=f"{trace.name} on {arch.name}, batch {batch}",
-            limit=timeline_limit,
-            engine=engine,
-            progress=lambda done, total: report("simulating", done, total),
+            layer_values(trace, arch, measured=run.statistics),
+            name=f"{trace.name} on {arch.name}, batch {run.batch}",
+            limit=outputs.timeline_limit,
+            engine=engine.name,
+            progress=step,
         )
-        write_timeline(timeline, recorded)
+        write_timeline(outputs.timeline, recorded)
     if memory is not None and key:
         memory[key] = mapped, activity
-    report("costing", 0, 0)
-    options = {"batch": batch, "replicate": replicate, "statistics": statistics}
-    paths = (arch_path, trace_path)
-    return _result(arch, trace, mapped, activity, options, paths, begun, details)
+    return mapped, activity
 
 
 def program_key(arch: Architecture, trace: Trace, *options: object) -> str:
@@ -125,20 +115,6 @@ def program_key(arch: Architecture, trace: Trace, *options: object) -> str:
     from archsim.arch.structure import structure_hash
 
     return " ".join([structure_hash(arch), content_hash(trace), *map(repr, options)])
-
-
-def _check_memory(instances: int, batch: int) -> None:
-    """InputError if the times of all instances (two int64 each, and copies) exceed the memory."""
-    from archsim.errors import InputError
-
-    needed = 4 * 8 * instances
-    present = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > present:
-        raise InputError(
-            f"a batch of {batch} makes {instances:,} instances, which take about "
-            f"{needed / 1e9:.0f} GB; this machine has {present / 1e9:.0f} GB.",
-            fix="Use a smaller batch.",
-        )
 
 
 def _path(value: object) -> str:
@@ -168,10 +144,10 @@ def _result(
     trace: Trace,
     mapped: Mapped,
     activity: Activity,
-    options: dict[str, Any],
+    run: RunOptions,
+    outputs: Outputs,
     paths: tuple[str, str],
     begun: float,
-    details: bool,
 ) -> Result:
     import archsim
     from archsim.analysis.details import NO_DETAILS, run_details
@@ -181,8 +157,8 @@ def _result(
     from archsim.result import Inputs, Result
 
     seconds = activity.makespan * mapped.tick
-    batch, measured = options["batch"], options["statistics"]
-    values = layer_values(trace, arch, measured=measured)
+    batch = run.batch
+    values = layer_values(trace, arch, measured=run.statistics)
     energy = cost(arch, mapped.actions, activity.counts, seconds, mapped.chips, values)
     finishes = _inference_finishes(mapped, activity, batch)
     kinds: dict[str, float] = {}
@@ -197,8 +173,8 @@ def _result(
     weight_bits, input_bits = mapped.precision
     tops = 2e-12 * macs / seconds
     found = NO_DETAILS
-    if details:
-        found = run_details(arch, trace, mapped, activity, options, values, energy)
+    if outputs.details:
+        found = run_details(arch, trace, mapped, activity, run, values, energy)
     return Result(
         inputs=Inputs(
             arch=paths[0],
@@ -207,8 +183,7 @@ def _result(
             trace=paths[1],
             trace_name=trace.name,
             trace_sha256=content_hash(trace),
-            chips=mapped.chips,
-            **options,
+            **{**dict(run), "chips": mapped.chips},
             archsim=archsim.__version__,
         ),
         engine=activity.engine,

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from archsim.bench.programs import contended
-from archsim.engine import SHORTCUTS, run_program
+from archsim.engine import NO_SHORTCUTS, run_program
 from archsim.engine.activity import Activity
 from archsim.program import Program
 
@@ -63,7 +63,7 @@ def run_loop(binary: Path, flows: int, instances: int, late: str) -> dict[str, s
 def run_archsim(program: Program) -> tuple[float, dict[str, int]]:
     """Wall seconds of one run of the fast engine without its shortcuts, and its figures."""
     begun = time.perf_counter()
-    activity = run_program(program, "fast", **dict.fromkeys(SHORTCUTS, False))
+    activity = run_program(program, NO_SHORTCUTS)
     return time.perf_counter() - begun, figures(activity)
 
 

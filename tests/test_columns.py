@@ -12,6 +12,7 @@ from archsim.mapping.columns import columns_of, lane_counts
 from archsim.mapping.floor import Lane, Room, TilePart
 from archsim.mapping.graph import Operation, operations
 from archsim.mapping.lower import map_trace
+from archsim.mapping.options import MapOptions
 from archsim.mapping.plan import Plan, plan
 from archsim.mapping.spans import WHOLE
 from archsim.mapping.steering import period, targets, variants
@@ -20,7 +21,7 @@ from archsim.trace.model import Trace
 
 def planned(trace: Trace, chips: int = 1) -> Plan:
     arch = small_chip({**MESH, "chip.tile.count": 64})
-    return plan(arch, trace, operations(trace, {}), chips=chips)
+    return plan(arch, trace, operations(trace, {}), MapOptions(chips=chips))
 
 
 def one(trace: Trace) -> Operation:

@@ -15,6 +15,7 @@ from archsim.adaptation.amortise import Costs, Line
 from archsim.adaptation.break_even import break_even
 from archsim.adaptation.registry import make_method
 from archsim.adaptation.residency import lru_misses, residents, written_switches
+from archsim.mapping.options import MapOptions
 from archsim.trace.model import Trace
 from archsim.trace.scenario import Generator, Request, Scenario
 
@@ -116,7 +117,7 @@ def test_a_branch_holds_as_many_tasks_as_fit_its_memory(rank: int, held: int) ->
     method = make_method("halora", {"rank": rank, "modules": ["query", "value"]})
     adapted = method.adapt(square(), hybrid())
     assert adapted.stored_bits == 8 * 2 * rank * 256
-    assert residents(hybrid(), adapted, replicate=False) == held
+    assert residents(hybrid(), adapted, MapOptions(replicate=False)) == held
 
 
 def test_a_mask_memory_holds_as_many_tasks_as_it_has_bits_for() -> None:
@@ -124,14 +125,14 @@ def test_a_mask_memory_holds_as_many_tasks_as_it_has_bits_for() -> None:
     for kind, bits in (("xbm", 1), ("xma", 2)):
         adapted = make_method(kind).adapt(square(), hybrid())
         assert adapted.stored_bits == 2 * 128 * bits
-        assert residents(hybrid(), adapted, replicate=False) == 1024 * 4 // (128 * bits)
+        assert residents(hybrid(), adapted, MapOptions(replicate=False)) == 1024 * 4 // (128 * bits)
 
 
 def test_spare_arrays_hold_further_tasks() -> None:
     chip = hybrid()
     adapted = make_method("full").adapt(square(), chip)
     total = chip.chip.tile.count * chip.chip.tile.pe.count
-    held = residents(chip, adapted, replicate=False)
+    held = residents(chip, adapted, MapOptions(replicate=False))
     assert held == total // 2  # each layer is in one PE, and all PEs suffice for so many models
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsim.engine import run_program
+from archsim.engine import Engine, run_program
 from archsim.engine.activity import Activity
 from archsim.engine.deadlock import DeadlockError
 from archsim.engine.max_plus import rooted_stages, solved_flows
@@ -18,9 +18,7 @@ from archsim.program import Program, ProgramBuilder
 
 def both(program: Program) -> Activity:
     """The run with max-plus alone, equal to the reference's."""
-    run = run_program(
-        program, fold_lock_step=False, merge_beats=False, steady_state=False, max_plus=True
-    )
+    run = run_program(program, Engine(fold_lock_step=False, merge_beats=False, steady_state=False))
     assert run.same_as(run_program(program, "reference"))
     return run
 
@@ -152,7 +150,7 @@ def test_overflow_in_a_solved_flow_is_an_error() -> None:
     b.stage(b.resource("unit"), 2**61)
     for max_plus in (False, True):
         with pytest.raises(OverflowError, match="longer tick"):
-            run_program(b.build(), max_plus=max_plus)
+            run_program(b.build(), Engine(max_plus=max_plus))
 
 
 @st.composite

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from random_programs import long_programs
 
 from archsim.bench.programs import contended, pipelined
-from archsim.engine import run_program, steady
+from archsim.engine import Engine, run_program, steady
 from archsim.engine.activity import Activity
 from archsim.engine.deadlock import DeadlockError
 from archsim.program import Program, ProgramBuilder
@@ -16,7 +16,7 @@ from archsim.program import Program, ProgramBuilder
 
 def outcome(program: Program, engine: str = "fast", **options: bool) -> Activity | str:
     try:
-        return run_program(program, engine, **options)
+        return run_program(program, Engine(engine, **options))
     except DeadlockError:
         return "deadlock"
 
@@ -38,8 +38,8 @@ def test_jumps_are_exact_with_a_checkpoint_at_every_chance(program: Program) -> 
 
 def both(program: Program) -> tuple[Activity, Activity]:
     """The run with and without the jump; equal, and equal to the reference."""
-    jumped = run_program(program, merge_beats=False)
-    full = run_program(program, merge_beats=False, steady_state=False)
+    jumped = run_program(program, Engine(merge_beats=False))
+    full = run_program(program, Engine(merge_beats=False, steady_state=False))
     assert jumped.same_as(full)
     if program.services() < 50_000:
         assert jumped.same_as(run_program(program, "reference"))
@@ -123,7 +123,7 @@ def test_waiting_that_grows_from_period_to_period_is_summed() -> None:
     b.lane()
     b.stage(b.resource("unit"), 5)
     program = b.build()
-    run = run_program(program, max_plus=False)
+    run = run_program(program, Engine(max_plus=False))
     assert run.wait.tolist() == [5 * 300 * 299 // 2]
     assert run.events < 150
     assert run.same_as(run_program(program, "reference"))

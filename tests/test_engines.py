@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from random_programs import long_programs, programs
 
 from archsim.bench.programs import contended
-from archsim.engine import SHORTCUTS, cache, fast, run_program
+from archsim.engine import SHORTCUTS, Engine, cache, fast, run_program
 from archsim.engine.activity import Activity, admission
 from archsim.engine.deadlock import DeadlockError
 from archsim.engine.fold import fold as fold_program
@@ -22,7 +22,7 @@ from archsim.program import Program, ProgramBuilder, ProgramError
 
 def outcome(program: Program, engine: str, **options: bool) -> Activity | str:
     try:
-        return run_program(program, engine, **options)
+        return run_program(program, Engine(engine, **options))
     except DeadlockError as error:
         assert error.cycle
         return "deadlock"
@@ -270,7 +270,7 @@ def test_fold_keeps_one_of_many_lock_step_arrays() -> None:
     smaller, twin = fold_program(program)
     assert smaller.stages == 4
     assert set(twin.tolist()) == {0, 1, 2, 3}
-    assert both(b).same_as(run_program(program, "fast", fold_lock_step=False))
+    assert both(b).same_as(run_program(program, Engine(fold_lock_step=False)))
 
 
 def test_program_refuses_nonsense() -> None:
@@ -349,6 +349,6 @@ def test_ctrl_c_stops_a_run_between_two_calls(delay: float) -> None:
     timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
-        run_program(program, steady_state=False)
+        run_program(program, Engine(steady_state=False))
     assert signal.getsignal(signal.SIGINT) is before
     assert run_program(small).same_as(run_program(small, "reference"))

@@ -29,10 +29,11 @@ from archsim.arch.model import Architecture
 from archsim.components.crossbar import Crossbar
 from archsim.components.offchip_link import OffchipLink
 from archsim.components.vector_unit import VectorUnit
-from archsim.engine import run_program
+from archsim.engine import Engine, run_program
 from archsim.errors import InputError
 from archsim.mapping.lower import map_trace
 from archsim.mapping.mapped import Mapped, OperationInfo
+from archsim.mapping.options import MapOptions
 from archsim.mapping.plan import plan
 from archsim.simulation import simulate
 from archsim.trace.load import load_trace
@@ -207,7 +208,7 @@ def test_macs_of_a_transformer_and_of_shards() -> None:
 def plan_of(arch: Architecture, trace: Trace) -> list[Any]:
     from archsim.mapping.graph import operations
 
-    return plan(arch, trace, operations(trace), chips=None).needs
+    return plan(arch, trace, operations(trace), MapOptions(chips="auto")).needs
 
 
 # --- both engines ---------------------------------------------------------------------------
@@ -273,7 +274,7 @@ def engines_agree(mapped: Mapped) -> None:
     truth = run_program(mapped.program, "reference")
     assert truth.events == mapped.program.services()
     for fold, merge in product((False, True), repeat=2):
-        fast = run_program(mapped.program, fold_lock_step=fold, merge_beats=merge)
+        fast = run_program(mapped.program, Engine(fold_lock_step=fold, merge_beats=merge))
         assert fast.same_as(truth)
 
 

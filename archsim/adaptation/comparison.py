@@ -147,7 +147,7 @@ def _chip_figures(
     learnt: Learning | None = outcome("learning")
     beside: Overlap | None = outcome("overlap")
     options, batch = experiment.options, result.inputs.batch
-    held = residents(experiment.arch, one, chips=options.most_chips, replicate=options.replicate)
+    held = residents(experiment.arch, one, options)
     wear = switch.wear + (learnt.updated if learnt else 0.0)
     return MethodFigures(
         method=name,

@@ -17,6 +17,7 @@ from archsim.documents import check_version, load_document, validate
 from archsim.errors import InputError, Location
 from archsim.gpu.load import load_gpu
 from archsim.gpu.model import GPU, LaunchMode
+from archsim.options import RunOptions
 from archsim.schema import Model
 from archsim.trace.load import load_trace
 from archsim.trace.model import Trace
@@ -57,25 +58,16 @@ class Learn(Model):
     steps: PositiveInt = 100
 
 
-class Options(Model):
+class Options(RunOptions):
     """How the chip is simulated.
 
-    batch: inferences one behind the other; chips: how many, or as many as the model needs;
     overlap: inferences that run beside a switch, 0: switches are simulated alone; learn: tasks are
     learnt on the device.
     """
 
-    batch: PositiveInt = 1
-    chips: PositiveInt | Literal["auto"] = 1
-    replicate: bool = True
     overlap: NonNegativeInt = 0
     seed: NonNegativeInt = 0
     learn: Learn | None = None
-
-    @property
-    def most_chips(self) -> int | None:
-        """As map_trace takes it: None for as many as the model needs."""
-        return None if self.chips == "auto" else self.chips
 
 
 class ComparisonFile(Model):

@@ -11,6 +11,7 @@ from archsim.adaptation.comparison_file import Options
 from archsim.adaptation.evaluate import write
 from archsim.arch.model import Architecture
 from archsim.errors import InputError
+from archsim.options import RunOptions
 from archsim.system.processes import spread
 
 Kind = Literal["inference", "once", "switch", "overlap", "learning"]
@@ -46,17 +47,15 @@ def run_job(arch: Architecture, options: Options, job: Job) -> Outcome:
     from archsim.simulation import simulate
 
     adapted = job.adapted
-    where: dict[str, Any] = {"chips": options.most_chips, "replicate": options.replicate}
+    run = options.only(RunOptions)
     if job.kind == "inference":
-        return simulate(
-            arch, adapted.trace, batch=options.batch, placement=adapted.placement, **where
-        )
+        return simulate(arch, adapted.trace, run, placement=adapted.placement)
     if job.kind == "learning":
         return _learn(arch, options, adapted)
-    where["seed"] = options.seed
     if job.kind == "overlap":
-        return overlap(arch, adapted, options.overlap, **where)
-    return write(arch, adapted, adapted.once if job.kind == "once" else adapted.switch, **where)
+        return overlap(arch, adapted, options.overlap, run, seed=options.seed)
+    rewrites = adapted.once if job.kind == "once" else adapted.switch
+    return write(arch, adapted, rewrites, run, seed=options.seed)
 
 
 def _learn(arch: Architecture, options: Options, adapted: Adapted) -> Learning:

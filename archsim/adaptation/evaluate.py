@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.method import Method
+from archsim.mapping.options import MapOptions
+from archsim.options import DEFAULT_RUN, RunOptions
 
 if TYPE_CHECKING:
     from archsim.arch.model import Architecture
@@ -63,10 +65,8 @@ def evaluate(
     method: Method,
     arch: Architecture,
     trace: Trace,
+    run: RunOptions = DEFAULT_RUN,
     *,
-    chips: int | None = 1,
-    batch: int = 1,
-    replicate: bool = True,
     seed: int = 0,
 ) -> Evaluation:
     """Simulate a method: an inference, the first set-up, and one task switch.
@@ -77,17 +77,10 @@ def evaluate(
     from archsim.simulation import simulate
 
     adapted = method.adapt(trace, arch)
-    result = simulate(
-        arch,
-        adapted.trace,
-        batch=batch,
-        chips=chips,
-        replicate=replicate,
-        placement=adapted.placement,
-    )
+    result = simulate(arch, adapted.trace, run, placement=adapted.placement)
 
     def written(rewrites: tuple[Rewrite, ...]) -> Switch:
-        return write(arch, adapted, rewrites, chips=result.chips, replicate=replicate, seed=seed)
+        return write(arch, adapted, rewrites, run.on(result.chips), seed=seed)
 
     return Evaluation(
         method=method,
@@ -102,15 +95,15 @@ def write(
     arch: Architecture,
     adapted: Adapted,
     rewrites: tuple[Rewrite, ...],
+    run: RunOptions = DEFAULT_RUN,
     *,
-    chips: int | None = 1,
-    replicate: bool = True,
     seed: int = 0,
     memory: Memory | None = None,
 ) -> Switch:
     """Simulate the writes of a switch on an otherwise idle chip.
 
-    memory: as in archsim.simulate; writes that differ in nothing but costs are taken from it.
+    run: as for inferences, of which there are none meanwhile; memory: as in archsim.simulate;
+    writes that differ in nothing but costs are taken from it.
     """
     from archsim.costing.energy import cost
     from archsim.costing.values import layer_values
@@ -120,16 +113,16 @@ def write(
 
     if not rewrites:
         return Switch()
-    options = (chips, replicate, adapted.placement, rewrites, seed)
-    key = program_key(arch, adapted.trace, *options) if memory is not None else ""
+    options = run.only(MapOptions)
+    made_of = (options, adapted.placement, rewrites, seed)
+    key = program_key(arch, adapted.trace, *made_of) if memory is not None else ""
     known = memory.get(key) if memory is not None else None
     if known is None:
         mapped = map_trace(
             arch,
             adapted.trace,
+            options,
             batch=0,
-            chips=chips,
-            replicate=replicate,
             placement=adapted.placement,
             rewrites=rewrites,
             seed=seed,
@@ -139,7 +132,7 @@ def write(
         memory[key] = known
     mapped, activity = known
     seconds = activity.makespan * mapped.tick
-    values = layer_values(adapted.trace, arch)
+    values = layer_values(adapted.trace, arch, measured=run.statistics)
     energy = cost(arch, mapped.actions, activity.counts, seconds, mapped.chips, values)
     return switch_of(arch, mapped, seconds, energy.total, energy.static)
 

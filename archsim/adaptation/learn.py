@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archsim.adaptation.adapted import Adapted
+from archsim.options import RunOptions
 
 if TYPE_CHECKING:
     from archsim.adaptation.evaluate import Switch
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from archsim.mapping.written import Rewrite
     from archsim.result import Result
     from archsim.trace.model import Trace
+
+AS_MANY_AS_NEEDED = RunOptions(chips="auto")
 
 
 @dataclass(frozen=True)
@@ -41,22 +44,24 @@ def chip_step(
     arch: Architecture,
     adapted: Adapted,
     work: LearningWork,
+    run: RunOptions = AS_MANY_AS_NEEDED,
     *,
-    chips: int | None = None,
     seed: int = 0,
 ) -> Step:
     """Simulate one training step of an adapted model on a chip.
 
     work: archsim.learning.learning_work of `adapted.trace` and what it trains, with the mini-batch.
     Transposed weights stand beside the weights, so that more chips may be needed than for
-    inference; chips=None takes as many as it needs. The update rewrites what a task switch does,
-    and its transposed copies. Layers are not replicated. Raises InputError for a layer whose
-    backward pass is not modelled.
+    inference; as many are taken as it needs unless `run` says otherwise. The batch is that of the
+    work, and layers are not replicated, whatever `run` says. The update rewrites what a task switch
+    does, and its transposed copies. Raises InputError for a layer whose backward pass is not
+    modelled.
     """
     from archsim.adaptation.evaluate import write
     from archsim.learning.backward import training_trace, transposed_of
     from archsim.simulation import simulate
 
+    run = run.model_copy(update={"batch": work.batch, "replicate": False})
     trace = training_trace(adapted.trace, work)
     placement = adapted.placement
     units, beside = dict(placement.units), dict(placement.beside)
@@ -68,17 +73,14 @@ def chip_step(
     passes = simulate(
         arch,
         trace,
-        batch=work.batch,
-        chips=chips,
-        replicate=False,
+        run,
         placement=replace(placement, units=units, beside=beside),
     )
     update = write(
         arch,
         replace(adapted, trace=trace, placement=replace(placement, units=units, beside=beside)),
         (*adapted.switch, *_of_transposed(adapted.switch, trace)),
-        chips=passes.chips,
-        replicate=False,
+        run.on(passes.chips),
         seed=seed,
     )
     return Step(passes, update, work.batch)

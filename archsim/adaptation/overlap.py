@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archsim.adaptation.adapted import Adapted
+from archsim.mapping.options import MapOptions
+from archsim.options import DEFAULT_RUN, RunOptions
 
 if TYPE_CHECKING:
     from archsim.arch.model import Architecture
@@ -48,9 +50,8 @@ def overlap(
     arch: Architecture,
     adapted: Adapted,
     inferences: int,
+    run: RunOptions = DEFAULT_RUN,
     *,
-    chips: int | None = 1,
-    replicate: bool = True,
     seed: int = 0,
 ) -> Overlap:
     """Simulate inferences with and without the flows of a task switch beside them.
@@ -63,16 +64,15 @@ def overlap(
     from archsim.engine import run_program
     from archsim.mapping.lower import map_trace
 
-    values = layer_values(adapted.trace, arch)
+    values = layer_values(adapted.trace, arch, measured=run.statistics)
 
-    def run(rewrites: tuple[Rewrite, ...]) -> tuple[float, float, float]:
+    def simulated(rewrites: tuple[Rewrite, ...]) -> tuple[float, float, float]:
         """Seconds until the last write and until the last inference, and joules."""
         mapped = map_trace(
             arch,
             adapted.trace,
+            run.only(MapOptions),
             batch=inferences,
-            chips=chips,
-            replicate=replicate,
             placement=adapted.placement,
             rewrites=rewrites,
             seed=seed,
@@ -90,8 +90,8 @@ def overlap(
         done = max(int(activity.finish[info.flows[1]].max()) for info in mapped.operations)
         return written * mapped.tick, done * mapped.tick, energy.total
 
-    _, alone_s, alone_j = run(())
+    _, alone_s, alone_j = simulated(())
     if not adapted.switch:
         return Overlap(inferences, 0.0, alone_s, alone_s, alone_j, alone_j)
-    programming_s, inference_s, together_j = run(adapted.switch)
+    programming_s, inference_s, together_j = simulated(adapted.switch)
     return Overlap(inferences, programming_s, inference_s, alone_s, together_j, alone_j)

@@ -12,14 +12,13 @@ from archsim.components.base import ceil_div
 from archsim.components.column_mask import ColumnMask
 from archsim.mapping.graph import operations
 from archsim.mapping.needs import unit_memory
+from archsim.mapping.options import DEFAULT_MAP, MapOptions
 from archsim.mapping.plan import Plan, plan
 from archsim.mapping.written import Rewrite
 from archsim.trace.scenario import Generator, Scenario
 
 
-def residents(
-    arch: Architecture, adapted: Adapted, *, chips: int | None = 1, replicate: bool = True
-) -> float:
+def residents(arch: Architecture, adapted: Adapted, options: MapOptions = DEFAULT_MAP) -> float:
     """Tasks whose values are on the chip at once; infinite where a switch writes nothing.
 
     The fullest memory decides. A unit or a mask memory holds as many tasks as its capacity has room
@@ -30,9 +29,7 @@ def residents(
     if not adapted.switch:
         return math.inf
     ops = operations(adapted.trace, adapted.placement.groups)
-    placed = plan(
-        arch, adapted.trace, ops, chips=chips, replicate=replicate, placement=adapted.placement
-    )
+    placed = plan(arch, adapted.trace, ops, options, adapted.placement)
     index = {operation.name: operation.index for operation in placed.operations}
     by_home: dict[str, list[Rewrite]] = defaultdict(list)
     for rewrite in adapted.switch:

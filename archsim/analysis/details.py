@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -11,6 +10,7 @@ if TYPE_CHECKING:
     from archsim.costing.energy import Energy
     from archsim.engine.activity import Activity
     from archsim.mapping.mapped import Mapped, OperationInfo
+    from archsim.options import RunOptions
     from archsim.program import Ints
     from archsim.result import LayerResult
     from archsim.trace.model import Trace
@@ -24,13 +24,13 @@ def run_details(
     trace: Trace,
     mapped: Mapped,
     activity: Activity,
-    options: Mapping[str, Any],
+    run: RunOptions,
     values: dict[str, Values],
     energy: Energy,
 ) -> dict[str, Any]:
     """Fields of a Result, by name.
 
-    options: `batch` and `statistics` of the run; values: of its layers; energy: of the whole batch.
+    values: of the layers in this run; energy: of the whole batch.
     """
     from archsim.analysis.critical_path import critical_path
     from archsim.analysis.floor_plan import floor_plan
@@ -39,12 +39,12 @@ def run_details(
     from archsim.costing.energy import cost
     from archsim.costing.values import layer_values
 
-    seconds, batch = activity.makespan * mapped.tick, options["batch"]
+    seconds, batch = activity.makespan * mapped.tick, run.batch
     usual = layer_values(trace, arch, measured=False)
     unmeasured = cost(arch, mapped.actions, activity.counts, seconds, mapped.chips, usual)
     return {
         "layers": _layers(trace, mapped, activity, energy.by_layer, batch),
-        "value_statistics": describe(values, energy, unmeasured, options["statistics"]),
+        "value_statistics": describe(values, energy, unmeasured, run.statistics),
         "value_factors": value_factors(arch, values, energy),
         "energy_random_values_j": unmeasured.total / batch,
         "critical_path": critical_path(mapped, activity),

@@ -67,15 +67,9 @@ def _seconds(experiment: Experiment, workers: int) -> float:
 
 
 def _base_seconds(experiment: Experiment) -> float:
+    from archsim.options import RunOptions
     from archsim.simulation import simulate
 
-    options = experiment.options
     begun = time.perf_counter()
-    simulate(
-        experiment.arch,
-        experiment.trace,
-        batch=options.batch,
-        chips=options.most_chips,
-        replicate=options.replicate,
-    )
+    simulate(experiment.arch, experiment.trace, experiment.options.only(RunOptions))
     return time.perf_counter() - begun

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from archsim.bench.programs import contended, pipelined
 from archsim.bench.timing import median_seconds, peak_mb
-from archsim.engine import SHORTCUTS
+from archsim.engine import SHORTCUTS, Engine
 from archsim.engine.activity import Activity
 from archsim.program import Program
 
@@ -180,7 +180,7 @@ def measure(name: str, root: Path, runs: int, reference_services: int) -> Progra
     activities: dict[str, Activity] = {}
     for _ in range(runs):  # in turn, so that what else the machine does falls on all of them
         for label, off in SETTINGS.items():
-            run = partial(run_program, program, "fast", None, **dict.fromkeys(off, False))
+            run = partial(run_program, program, Engine("fast", **dict.fromkeys(off, False)))
             seconds, activities[label] = median_seconds(run, 1)
             walls[label].append(seconds)
     settings = [

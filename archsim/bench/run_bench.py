@@ -5,7 +5,6 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -97,14 +96,13 @@ def run_bench(
 
 def _engines(runs: int) -> EngineTime:
     from archsim.bench.programs import contended
-    from archsim.engine import SHORTCUTS, run_program
+    from archsim.engine import NO_SHORTCUTS, run_program
 
     run_program(contended(4, 2))  # compiled code is loaded before anything is timed
     program, large = contended(32, 40), contended(32, 2000)
     slow, truth = median_seconds(lambda: run_program(program, "reference"), runs)
-    off = dict.fromkeys(SHORTCUTS, False)
-    raw = partial(run_program, program, "fast", None, **off)()
-    fast, _ = median_seconds(partial(run_program, large, "fast", None, **off), runs)
+    raw = run_program(program, NO_SHORTCUTS)
+    fast, _ = median_seconds(lambda: run_program(large, NO_SHORTCUTS), runs)
     slow_rate, fast_rate = program.services() / slow, large.services() / fast
     return EngineTime(
         name="contended: 32 flows, 8 ADCs, 1 bus; 40 instances on reference, 2,000 on fast",

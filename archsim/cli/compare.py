@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from archsim.cli.run_options import PARAMETERS, options_of, run_options
+
 if TYPE_CHECKING:
     from archsim.adaptation.comparison_file import Experiment
     from archsim.adaptation.comparison_result import Comparison
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 FORMATS = ("table", "md", "latex", "csv", "json")
 IN_FILE = (
     "arch", "trace", "methods", "gpu", "gpu_batch", "gpu_precision", "gpu_rank", "gpu_launch",
-    "tasks", "inferences_per_task", "scenario", "batch", "chips",
-    "no_replicate", "overlap", "seed", "learn_steps", "learn_batch", "optimizer",
+    "tasks", "inferences_per_task", "scenario", *PARAMETERS, "overlap", "seed", "learn_steps",
+    "learn_batch", "optimizer",
 )  # fmt: skip
 """Parameters that a file gives, which the command line may then not."""
 
@@ -43,11 +45,7 @@ IN_FILE = (
 @click.option("--inferences-per-task", type=click.IntRange(1, 10**12), default=10_000,
               show_default=True, metavar="N", help="Inferences of each task.")  # fmt: skip
 @click.option("--scenario", metavar="FILE", help="A scenario in place of these two.")
-@click.option("--batch", type=click.IntRange(1, 10**9), default=1, show_default=True, metavar="N",
-              help="Inferences one behind the other on the chip, together on a GPU.")  # fmt: skip
-@click.option("--chips", default="1", show_default=True, metavar="N|auto",
-              help="Chips to use; auto: as many as the model needs.")  # fmt: skip
-@click.option("--no-replicate", is_flag=True, help="Keep one copy of every layer.")
+@run_options("Inferences one behind the other on the chip, together on a GPU.")
 @click.option("--overlap", type=click.IntRange(0, 10**6), default=0, metavar="N",
               help="Simulate a switch beside N inferences.")  # fmt: skip
 @click.option("--learn-steps", type=click.IntRange(1, 10**9), metavar="N",
@@ -159,9 +157,7 @@ def _experiment(context: click.Context, file: str | None, given: dict[str, Any])
                 "gpus": [{"gpu": name, **choice} for name in split(given["gpu"])],
                 "scenario": given["scenario"] or tasks,
                 "options": {
-                    "batch": given["batch"],
-                    "chips": _chips(given["chips"]),
-                    "replicate": not given["no_replicate"],
+                    **dict(options_of(given)),
                     "overlap": given["overlap"],
                     "seed": given["seed"],
                     "learn": learn,
@@ -174,14 +170,6 @@ def _experiment(context: click.Context, file: str | None, given: dict[str, Any])
 def split(names: str) -> list[str]:
     """Names with commas between them."""
     return [name.strip() for name in names.split(",") if name.strip()]
-
-
-def _chips(value: str) -> int | str:
-    if value == "auto" or (value.isascii() and value.isdigit() and 0 < int(value) < 10**6):
-        return value if value == "auto" else int(value)
-    raise click.BadParameter(
-        f"'{value}' is neither a number of chips (1 or more) nor 'auto'.", param_hint="--chips"
-    )
 
 
 @contextlib.contextmanager

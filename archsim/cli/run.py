@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from archsim.cli.run_options import options_of, run_options
 
 if TYPE_CHECKING:
     from archsim.result import Result
 
 
-def _chips(ctx: click.Context, param: click.Parameter, value: str) -> int | None:
-    """A number of chips, or None for as many as the model needs."""
-    if value == "auto":
-        return None
-    if value.isascii() and value.isdigit() and 0 < int(value) < 10**6:
-        return int(value)
-    raise click.BadParameter(f"'{value}' is neither a number of chips (1 or more) nor 'auto'.")
-
-
 @click.command("run")
 @click.argument("arch")
 @click.argument("trace")
-@click.option("--batch", type=click.IntRange(1, 10**9), default=1, show_default=True, metavar="N",
-              help="Inferences to simulate, one behind the other.")  # fmt: skip
-@click.option("--chips", callback=_chips, default="1", show_default=True, metavar="N|auto",
-              help="Chips to use; auto: as many as the model needs.")  # fmt: skip
+@run_options()
 @click.option("--engine", type=click.Choice(["fast", "reference"]), default="fast",
               show_default=True, help="Both give the same result in every tick.")  # fmt: skip
-@click.option("--no-replicate", is_flag=True, help="Keep one copy of every layer.")
 @click.option("--no-fold", is_flag=True, help="Simulate identical arrays one by one.")
 @click.option("--no-merge-beats", is_flag=True, help="Simulate every input bit by itself.")
 @click.option("--no-max-plus", is_flag=True, help="Simulate also what nothing else can delay.")
 @click.option("--no-steady-state", is_flag=True, help="Simulate every period of what repeats.")
-@click.option("--no-stats", is_flag=True, help="Cost random values, not those of the trace.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 @click.option("--out", metavar="DIR", help="Also write result.json, layers.csv and summary.md.")
 @click.option("--force", is_flag=True, help="Replace an earlier run in the --out directory.")
@@ -46,27 +34,26 @@ def _chips(ctx: click.Context, param: click.Parameter, value: str) -> int | None
 def command(
     arch: str,
     trace: str,
-    batch: int,
-    chips: int | None,
     engine: str,
-    no_replicate: bool,
     no_fold: bool,
     no_merge_beats: bool,
     no_max_plus: bool,
     no_steady_state: bool,
-    no_stats: bool,
     as_json: bool,
     out: str | None,
     force: bool,
     timeline: str | None,
     timeline_limit: int,
     quiet: bool,
+    **given: Any,
 ) -> None:
     """Simulate TRACE (a trace or a workload) on ARCH, an architecture."""
     from archsim.cli import stdout
     from archsim.cli.console import print_tables
     from archsim.cli.progress import progress_bar
+    from archsim.engine import Engine
     from archsim.errors import InputError
+    from archsim.options import Outputs
     from archsim.report import run_tables
     from archsim.simulation import simulate
     from archsim.system.atomic import check_file
@@ -84,17 +71,15 @@ def command(
             result = simulate(
                 arch,
                 trace,
-                batch=batch,
-                chips=chips,
-                engine=engine,
-                replicate=not no_replicate,
-                fold_lock_step=not no_fold,
-                merge_beats=not no_merge_beats,
-                max_plus=not no_max_plus,
-                steady_state=not no_steady_state,
-                statistics=not no_stats,
-                timeline=timeline,
-                timeline_limit=timeline_limit,
+                options_of(given),
+                engine=Engine(
+                    engine,
+                    fold_lock_step=not no_fold,
+                    merge_beats=not no_merge_beats,
+                    max_plus=not no_max_plus,
+                    steady_state=not no_steady_state,
+                ),
+                outputs=Outputs(timeline=timeline, timeline_limit=timeline_limit),
                 progress=progress,
             )
     except InputError as fault:

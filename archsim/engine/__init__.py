@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 
 from archsim.engine.activity import Activity
 from archsim.program import Program
 
 ENGINES = ("fast", "reference")
-SHORTCUTS = ("fold_lock_step", "merge_beats", "max_plus", "steady_state")  # of the fast engine
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine by name, and which exact shortcuts the fast one takes (docs/timing.md).
+
+    fold_lock_step: simulate identical private chains once (archsim.engine.fold); merge_beats: work
+    out private groups of stages at once (archsim.engine.merge); max_plus: the same for stages below
+    the admission, and for whole flows (archsim.engine.max_plus); steady_state: jump over periods
+    that repeat (archsim.engine.steady).
+    """
+
+    name: str = "fast"
+    fold_lock_step: bool = True
+    merge_beats: bool = True
+    max_plus: bool = True
+    steady_state: bool = True
+
+
+SHORTCUTS = tuple(field.name for field in fields(Engine) if field.name != "name")
+NO_SHORTCUTS = Engine("fast", False, False, False, False)
 
 
 def run_program(
     program: Program,
-    engine: str = "fast",
+    engine: Engine | str = "fast",
     progress: Callable[[int, int], None] | None = None,
-    *,
-    fold_lock_step: bool = True,
-    merge_beats: bool = True,
-    max_plus: bool = True,
-    steady_state: bool = True,
 ) -> Activity:
-    """Run a Program on the named engine; `progress(finished, total)` counts flow instances.
-
-    The switches turn exact shortcuts of the fast engine off; docs/timing.md says why each is exact.
-    """
-    if engine == "fast":
+    """Run a Program on an engine; `progress(finished, total)` counts flow instances."""
+    engine = Engine(engine) if isinstance(engine, str) else engine
+    if engine.name == "fast":
         from archsim.engine.fast import run_fast
 
-        return run_fast(
-            program,
-            progress,
-            fold_lock_step=fold_lock_step,
-            merge_beats=merge_beats,
-            max_plus=max_plus,
-            steady_state=steady_state,
-        )
-    if engine == "reference":
+        return run_fast(program, engine, progress)
+    if engine.name == "reference":
         from archsim.engine.reference import run_reference
 
         return run_reference(program, progress)
-    raise ValueError(f"engine '{engine}' is not one of {', '.join(ENGINES)}")
+    raise ValueError(f"engine '{engine.name}' is not one of {', '.join(ENGINES)}")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from archsim.engine import Engine
 from archsim.engine import memory as mem
 from archsim.engine.activity import Activity
 from archsim.engine.cache import load_compiled
@@ -23,24 +24,17 @@ FIRST_SLACK = 1 << 16  # words
 
 def run_fast(
     program: Program,
+    engine: Engine,
     progress: Callable[[int, int], None] | None = None,
-    *,
-    fold_lock_step: bool = True,
-    merge_beats: bool = True,
-    max_plus: bool = True,
-    steady_state: bool = True,
 ) -> Activity:
     """Run a Program compiled; every finish time, wait, busy time and count equals the reference's.
 
-    fold_lock_step: simulate identical private chains once (archsim.engine.fold); merge_beats: work
-    out private groups of stages at once (archsim.engine.merge); max_plus: the same for stages below
-    the admission, and for whole flows (archsim.engine.max_plus); steady_state: jump over periods
-    that repeat (archsim.engine.steady). All are exact.
-    Raises DeadlockError if it gets stuck, OverflowError past the time limit.
+    engine: which shortcuts to take; all are exact. Raises DeadlockError if the Program gets stuck,
+    OverflowError past the time limit.
     """
-    smaller, twin = fold(program) if fold_lock_step else (program, np.arange(program.stages))
-    groups = find_groups(smaller, merge_beats=merge_beats, max_plus=max_plus)
-    run = _Run(smaller, groups, progress, steady_state=steady_state)
+    smaller, twin = fold(program) if engine.fold_lock_step else (program, np.arange(program.stages))
+    groups = find_groups(smaller, merge_beats=engine.merge_beats, max_plus=engine.max_plus)
+    run = _Run(smaller, groups, progress, steady_state=engine.steady_state)
     return run.activity(program, twin)
 
 

@@ -6,6 +6,7 @@ import gc
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from archsim.mapping.growth import finest
 from archsim.mapping.mapped import Mapped, OperationInfo
 from archsim.mapping.needs import Need, unit_for
 from archsim.mapping.network import Network
+from archsim.mapping.options import MapOptions, chosen
 from archsim.mapping.placement import AS_USUAL, Placement
 from archsim.mapping.plan import Plan, plan
 from archsim.mapping.primitives import Primitives, primitives
@@ -40,23 +42,24 @@ from archsim.trace.model import Trace
 def map_trace(
     arch: Architecture,
     trace: Trace,
+    options: MapOptions | None = None,
     *,
     batch: int = 1,
-    chips: int | None = 1,
-    replicate: bool = True,
     placement: Placement = AS_USUAL,
     rewrites: Sequence[Rewrite] = (),
     seed: int = 0,
+    **by_name: Any,
 ) -> Mapped:
-    """Map `batch` inferences of a trace onto a chip (chips=None: as many as needed).
+    """Map `batch` inferences of a trace onto a chip.
 
-    placement: what an adaptation method puts elsewhere; rewrites: what a task switch writes
+    options: their fields may also be given by name: `map_trace(arch, trace, chips=2)`; placement:
+    what an adaptation method puts elsewhere; rewrites: what a task switch writes
     meanwhile (batch 0: alone), with pulses drawn from `seed`. Raises InputError if the model does
     not fit or an operator has no unit.
     """
     with _without_collections():
         ops = operations(trace, placement.groups)
-        placed = plan(arch, trace, ops, chips=chips, replicate=replicate, placement=placement)
+        placed = plan(arch, trace, ops, chosen(MapOptions, options, by_name), placement)
         return _Lowering(arch, trace, placed, batch).run(rewrites, seed)
 
 

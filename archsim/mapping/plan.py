@@ -14,6 +14,7 @@ from archsim.mapping.columns import columns_of
 from archsim.mapping.floor import Floor, Lane, NoRoom, Room, TilePart
 from archsim.mapping.graph import Feed, Operation
 from archsim.mapping.needs import Need, needs_of, shard_count, unit_for
+from archsim.mapping.options import MapOptions
 from archsim.mapping.placement import AS_USUAL, Placement
 from archsim.mapping.sums import additions
 from archsim.mapping.tiling import PEShare, tile_shards
@@ -52,16 +53,15 @@ def plan(
     arch: Architecture,
     trace: Trace,
     ops: list[Operation],
-    *,
-    chips: int | None = 1,
-    replicate: bool = True,
+    options: MapOptions,
     placement: Placement = AS_USUAL,
 ) -> Plan:
-    """Place a trace on `chips` chips, or with None on as few as hold it.
+    """Place a trace on the chips that the options allow.
 
     ISAAC's balance (section IV): a layer with more positions gets more copies, so that all layers
     take about the same time per inference. InputError if the model does not fit.
     """
+    chips = options.most_chips
     if chips is not None and not 1 <= chips <= MOST_CHIPS:
         raise InputError(f"{chips} chips were asked for.", fix=f"Ask for 1 to {MOST_CHIPS}.")
     needs = needs_of(arch, trace, ops, placement)
@@ -73,7 +73,7 @@ def plan(
         try:
             if wanted > number * per_chip:
                 raise NoRoom("")
-            return _place(arch, ops, needs, least, number, replicate, placement)
+            return _place(arch, ops, needs, least, number, options, placement)
         except NoRoom as reason:
             if chips is not None or number >= MOST_CHIPS or not reason.chips_help:
                 raise _too_large(arch, needs, number, reason) from None
@@ -86,11 +86,11 @@ def _place(
     needs: list[Need],
     least: dict[tuple[int, int], int],
     chips: int,
-    replicate: bool,
+    options: MapOptions,
     placement: Placement,
 ) -> Plan:
     slowest = max(n.operation.positions * n.seconds for n in needs)
-    interval = best_interval(arch, needs, ops, chips) if replicate else slowest
+    interval = best_interval(arch, needs, ops, chips) if options.replicate else slowest
     reason = NoRoom("")
     while True:
         last = interval >= slowest

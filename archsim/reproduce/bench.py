@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from archsim.errors import InputError
+from archsim.options import FIGURES_ALONE, RunOptions
 from archsim.reproduce.curves import Placed, combinations
 from archsim.reproduce.experiment import AxisValue, Chip, ModelChoice
 from archsim.reproduce.load import Experiment
@@ -167,26 +168,21 @@ class Bench:
         chip: str,
         model: str,
         method: str | None,
-        *,
-        chips: int | None,
-        batch: int,
-        replicate: bool,
+        run: RunOptions,
     ) -> Result:
-        """`batch` inferences of a model, simulated."""
+        """Inferences of a model, simulated."""
         from archsim.simulation import simulate
 
         adapted = self.adapted(chip, model, method)
-        key = ["inference", *self._made_of(chip, model, method), chips, batch, replicate]
+        key = ["inference", *self._made_of(chip, model, method), run.model_dump()]
         return self._once(
             key,
             lambda: simulate(
                 self.chip(chip),
                 adapted.trace,
-                batch=batch,
-                chips=chips,
-                replicate=replicate,
+                run,
                 placement=adapted.placement,
-                details=False,
+                outputs=FIGURES_ALONE,
             ),
         )
 
@@ -195,21 +191,17 @@ class Bench:
         chip: str,
         model: str,
         method: str,
+        run: RunOptions,
         *,
         once: bool,
-        chips: int | None,
-        replicate: bool,
     ) -> Switch:
         """A change of task, or what is written before the first one, simulated."""
         from archsim.adaptation.evaluate import write
 
         adapted = self.adapted(chip, model, method)
-        key = ["switch", *self._made_of(chip, model, method), once, chips, replicate]
+        key = ["switch", *self._made_of(chip, model, method), once, run.model_dump()]
         rewrites = adapted.once if once else adapted.switch
-        return self._once(
-            key,
-            lambda: write(self.chip(chip), adapted, rewrites, chips=chips, replicate=replicate),
-        )
+        return self._once(key, lambda: write(self.chip(chip), adapted, rewrites, run))
 
     def step(self, chip: str, model: str, method: str, work: LearningWork) -> Step:
         """One training step on as many chips as it needs, simulated."""

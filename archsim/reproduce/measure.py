@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from archsim.mapping.options import Chips, MapOptions
+from archsim.options import RunOptions
 from archsim.schema import Model
 
 if TYPE_CHECKING:
@@ -29,3 +31,22 @@ class Measure(Model):
     def value(self, bench: Bench) -> float:
         """Simulate or derive the number; InputError if a chip, model or method is unfit."""
         raise NotImplementedError
+
+
+class MeasuredWrites(Measure, MapOptions):
+    """A measure of a simulated chip, with the options of its mapping.
+
+    Of as many chips as the model needs and one copy of each layer, unless it says otherwise: papers
+    rarely tell of either.
+    """
+
+    chips: Chips = "auto"
+    replicate: bool = False
+
+    def run(self) -> RunOptions:
+        """The options of the run that is measured."""
+        return self.only(RunOptions)
+
+
+class MeasuredRun(MeasuredWrites, RunOptions):
+    """A measure of simulated inferences, with all options of a run."""

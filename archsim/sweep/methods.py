@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from archsim.adaptation.adapted import Adapted
     from archsim.adaptation.method import Method
     from archsim.arch.model import Architecture
+    from archsim.options import RunOptions
     from archsim.simulation import Memory
 
 NONE = "none"
@@ -71,13 +72,13 @@ def parameter(whole: Content, path: str) -> Any:
 
 
 def switch_figures(
-    arch: Architecture, adapted: Adapted, *, chips: int, replicate: bool, memory: Memory
+    arch: Architecture, adapted: Adapted, run: RunOptions, *, memory: Memory
 ) -> dict[str, float]:
     """SWITCH_FIGURES of a method on a chip; the task switch is simulated, or in the memory."""
     from archsim.adaptation.evaluate import write
 
     switch, once = (
-        write(arch, adapted, rewrites, chips=chips, replicate=replicate, memory=memory)
+        write(arch, adapted, rewrites, run, memory=memory)
         for rewrites in (adapted.switch, adapted.once)
     )
     values = (

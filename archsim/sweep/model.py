@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PositiveInt, model_validator
 
 from archsim.documents import Document, check_version, load_document, validate
+from archsim.options import RunOptions
 from archsim.schema import Model
 
 SWEEP_VERSION = 1
@@ -43,14 +44,6 @@ class Derived(Model):
 
     value: Scalar | list[Scalar]
     source: str = "assumption"
-
-
-class RunOptions(Model):
-    """Options of `archsim run` for every point, unless an axis sets them."""
-
-    batch: PositiveInt = 1
-    chips: PositiveInt | Literal["auto"] = 1
-    replicate: bool = True
 
 
 class Grid(Model):

@@ -13,8 +13,8 @@ from archsim.arch.model import Architecture, NativePrecision
 from archsim.arch.sources import NOT_NUMBERS
 from archsim.arch.structure import shaping
 from archsim.errors import nearest
+from archsim.options import RunOptions
 from archsim.sweep.expression import BASE_UNITS
-from archsim.sweep.model import RunOptions
 from archsim.trace.model import Trace
 
 RUN, TRACE = "run.", "trace."

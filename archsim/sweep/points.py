@@ -10,6 +10,7 @@ from typing import Any
 
 from archsim.arch.load import arch_from_document
 from archsim.errors import InputError
+from archsim.options import DEFAULT_RUN, RunOptions
 from archsim.simulation import content_hash
 from archsim.sweep.expression import Expression, ExpressionError
 from archsim.sweep.inputs import Inputs, fault_text, numbers_only, tool_version, with_value
@@ -26,8 +27,8 @@ class Point:
     """One point of the space. `status` is empty as long as only a simulation can tell.
 
     settings: axes and derived values as the table shows them; arch, trace_sets: values by path, as
-    a file would spell them; adaptation: content of the method, empty for none; options: batch,
-    chips (None for auto), replicate; key: content hash of all that its result depends on;
+    a file would spell them; adaptation: content of the method, empty for none; options: of
+    the run; key: content hash of all that its result depends on;
     structure: equal for points that differ in costs alone.
     """
 
@@ -38,7 +39,7 @@ class Point:
     trace_sets: dict[str, Any] = field(default_factory=dict)
     method: str = "none"
     adaptation: dict[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
+    options: RunOptions = DEFAULT_RUN
     key: str = ""
     structure: str = ""
     status: str = ""
@@ -84,13 +85,15 @@ class Planner:
             value = target.adapter.dump_python(values.known[path], mode="json")
             architecture = with_value(architecture, content_path(path), value)
         method = point.adaptation or point.method
-        whole = [architecture, self._trace_hash(point), method, point.options, tool_version()]
+        options = point.options.model_dump()
+        whole = [architecture, self._trace_hash(point), method, options, tool_version()]
         return hashlib.sha256(json.dumps(whole).encode()).hexdigest()
 
     def _structure(self, point: Point) -> str:
         shape = {path: value for path, value in point.arch.items() if path not in self._costed}
+        run = point.options.model_dump()
         return json.dumps(
-            [shape, point.trace, point.trace_sets, point.adaptation, point.options], sort_keys=True
+            [shape, point.trace, point.trace_sets, point.adaptation, run], sort_keys=True
         )
 
     def _trace_hash(self, point: Point) -> str:
@@ -155,7 +158,7 @@ class _Values:
     def split(self, index: int, shown: dict[str, Any]) -> Point:
         """The point, with each value at the place where it belongs."""
         arch, trace_sets, method_sets = {}, {}, {}
-        options = self._names.sweep.run.model_dump()
+        options: dict[str, Any] = {}
         for name, value in self._spelled.items():
             if name.startswith(RUN):
                 options[name.removeprefix(RUN)] = self.known[name]
@@ -165,7 +168,6 @@ class _Values:
                 method_sets[name.removeprefix(METHOD)] = value
             elif self._names.is_arch(name):
                 arch[name] = value
-        options["chips"] = None if options["chips"] == "auto" else options["chips"]
         return Point(
             index,
             shown,
@@ -174,7 +176,7 @@ class _Values:
             trace_sets=trace_sets,
             method=self._spelled["method"],
             adaptation=content(self._method, method_sets),
-            options=options,
+            options=self._names.sweep.run.model_copy(update=options),
         )
 
 

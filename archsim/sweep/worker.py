@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from archsim.arch.model import Architecture
 from archsim.arch.totals import chip_total, peak_tops
 from archsim.errors import InputError
+from archsim.options import FIGURES_ALONE
 from archsim.result import Result
 from archsim.sweep.expression import Expression, ExpressionError, parse_expression
 from archsim.sweep.inputs import Inputs, fault_text, tool_version
@@ -107,13 +109,12 @@ def point_figures(arch: Architecture, trace: Trace, point: Point) -> dict[str, A
     from archsim.simulation import simulate
 
     method = method_of(point.adaptation)
-    given: dict[str, Any] = {"memory": _recent, "details": False, **point.options}
+    run = partial(simulate, arch, run=point.options, outputs=FIGURES_ALONE, memory=_recent)
     if method is None:
-        return figures_of(simulate(arch, trace, **given))
+        return figures_of(run(trace))
     adapted = method.adapt(trace, arch)
-    result = simulate(arch, adapted.trace, placement=adapted.placement, **given)
-    replicate = point.options["replicate"]
-    switch = switch_figures(arch, adapted, chips=result.chips, replicate=replicate, memory=_recent)
+    result = run(adapted.trace, placement=adapted.placement)
+    switch = switch_figures(arch, adapted, point.options.on(result.chips), memory=_recent)
     return {**figures_of(result), **switch}
 
 
@@ -146,7 +147,8 @@ def figures_of(result: Result) -> dict[str, Any]:
 
 def chip_figures(arch: Architecture, point: Point) -> dict[str, float]:
     """CHIP_FIGURES, for all chips of a run."""
-    chips = point.options["chips"]
+    chips = point.options.most_chips
+    assert chips is not None
     return {"area_mm2": chips * chip_total(arch).area, "peak_tops": chips * peak_tops(arch)}
 
 
@@ -154,7 +156,7 @@ def _split(
     constraints: Sequence[Expression], point: Point
 ) -> tuple[list[Expression], list[Expression]]:
     """Constraints that can be checked before the simulation of a point, and the others."""
-    known = set(CHIP_FIGURES) if point.options["chips"] is not None else set()
+    known = set(CHIP_FIGURES) if point.options.most_chips is not None else set()
     results = {*FIGURES, *SWITCH_FIGURES} - known
     before = [c for c in constraints if not c.names & results]
     return before, [c for c in constraints if c not in before]
@@ -182,7 +184,7 @@ def _lookup(
         if name in ("trace", "method"):
             return getattr(point, name)
         if name.startswith(RUN):
-            return point.options[name.removeprefix(RUN)]
+            return getattr(point.options, name.removeprefix(RUN))
         if name.startswith(METHOD):
             return parameter(point.adaptation, name)
         if name.startswith(TRACE):

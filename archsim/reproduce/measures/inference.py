@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import PositiveInt
-
 from archsim.reproduce.bench import Bench
-from archsim.reproduce.measure import ChipName, Measure, MethodName, ModelName
+from archsim.reproduce.measure import ChipName, MeasuredRun, MethodName, ModelName
 
 
-class Inference(Measure):
+class Inference(MeasuredRun):
     """One figure of a simulated run: joules per inference, seconds of the whole batch, and others.
 
-    energy_dynamic_j leaves out static energy, which goes with all chips however little they hold;
-    chips: how many, None for as many as the model needs.
+    energy_dynamic_j leaves out static energy, which goes with all chips however little they hold.
     """
 
     kind: Literal["inference"]
@@ -33,19 +30,9 @@ class Inference(Measure):
         "tops_per_w",
         "power_w",
     ] = "energy_j"
-    chips: PositiveInt | None = None
-    batch: PositiveInt = 1
-    replicate: bool = False
 
     def value(self, bench: Bench) -> float:
-        result = bench.inference(
-            self.chip,
-            self.model,
-            self.method,
-            chips=self.chips,
-            batch=self.batch,
-            replicate=self.replicate,
-        )
+        result = bench.inference(self.chip, self.model, self.method, self.run())
         if self.of == "energy_dynamic_j":
             return result.energy_j - result.energy_static_j
         return float(getattr(result, self.of))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import PositiveInt
-
 from archsim.reproduce.bench import Bench
-from archsim.reproduce.measure import ChipName, Measure, MethodName, ModelName
+from archsim.reproduce.measure import ChipName, MeasuredWrites, MethodName, ModelName
 
 
-class SwitchMeasure(Measure):
+class SwitchMeasure(MeasuredWrites):
     """One figure of a simulated task switch, or with `once` of the first set-up.
 
     joules of all chips, static and dynamic apart if wanted, seconds; rows, cells and pulses in
@@ -33,18 +31,9 @@ class SwitchMeasure(Measure):
         "switches_until_worn",
     ] = "joules"
     once: bool = False
-    chips: PositiveInt | None = None
-    replicate: bool = False
 
     def value(self, bench: Bench) -> float:
-        found = bench.switch(
-            self.chip,
-            self.model,
-            self.method,
-            once=self.once,
-            chips=self.chips,
-            replicate=self.replicate,
-        )
+        found = bench.switch(self.chip, self.model, self.method, self.run(), once=self.once)
         if self.of == "dynamic":
             return found.joules - found.static
         return float(getattr(found, self.of))
