@@ -107,4 +107,4 @@ def test_a_remembered_run_costs_what_a_fresh_one_does() -> None:
 
 
 def test_every_kind_keeps_the_common_costs() -> None:
-    assert Component.costing_only == {"static_share", "source", "sources"}
+    assert Component.costing_only == {"static_share", "source", "sources", "cost"}

@@ -27,6 +27,10 @@ def arch_from_document(document: Document) -> Architecture:
     check_version(document, "architecture", "archsim_arch", ARCH_VERSION)
     arch = validate(Architecture, document)
     _check_parts(arch, document)
+    if any(part.cost is not None for part, _ in arch.parts().values()):
+        from archsim.arch.pricing import fill_prices
+
+        fill_prices(arch, document)
     return arch
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PrivateAttr
 
 from archsim.components.base import ASSUMPTION, Component
 from archsim.components.registry import any_component
 from archsim.schema import Model
-from archsim.schema.units import POSITIVE, Bits, Count, Frequency, Length
+from archsim.schema.units import POSITIVE, Bits, Count, Frequency, Length, Voltage
 
 ARCH_VERSION = 1
 C = TypeVar("C", bound=Component)
@@ -58,6 +59,30 @@ class Chip(Level):
     tile: Tile
 
 
+@dataclass(frozen=True)
+class Priced:
+    """A field of a part for which its cost model has a value, in base units.
+
+    typed: the value in the file, which wins; None if there is none. fitted: whether a scale of the
+    model was fitted to a measured chip.
+    """
+
+    path: str
+    field: str
+    model: str
+    value: float
+    typed: float | None
+    fitted: bool
+    source: str
+
+    @property
+    def ratio(self) -> float:
+        """The larger of typed value and model over the other; 1 if nothing is typed."""
+        if not self.typed or not self.value:
+            return 1.0
+        return max(self.typed / self.value, self.value / self.typed)
+
+
 class NativePrecision(Model):
     """The widths that the peak performance is stated for, and the widest that run."""
 
@@ -76,9 +101,19 @@ class Architecture(Model):
     ] = {}
     source: Annotated[str, Field(description="of the numbers at this level")] = ASSUMPTION
     technology: Annotated[Length, POSITIVE, Field(description="node, e.g. 32 nm")]
+    supply: Annotated[
+        Voltage,
+        Field(description="of parts with a cost model; the node's nominal one unless given"),
+    ] = 0.0
     clock: Annotated[Frequency, POSITIVE, Field(description="what results count as one cycle")]
     precision: NativePrecision
     chip: Chip
+    _priced: tuple[Priced, ...] = PrivateAttr(())
+
+    @property
+    def priced(self) -> tuple[Priced, ...]:
+        """What the cost models of its parts say, typed numbers beside theirs."""
+        return self._priced
 
     def levels(self) -> dict[str, tuple[Level, int]]:
         """Levels by dotted path, each with its number in one chip."""

@@ -93,8 +93,8 @@ class MacroRoles:
         return max(math.ceil(columns * kept), 1)
 
     def input_beats(self, input_bits: int) -> int:
-        """Bits that are streamed of one input vector."""
-        return self.array.streamed_bits(input_bits)
+        """Beats in which one input vector is streamed."""
+        return self.array.beats(input_bits)
 
     def beat_seconds(self, columns: int) -> float:
         """One streamed bit, whatever the number of columns."""

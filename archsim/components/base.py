@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from archsim.components.values import Values
+from archsim.cost_models.base import CostModel
+from archsim.cost_models.registry import any_model, models
 from archsim.schema import Model
+from archsim.schema.declared_units import unit_of
 from archsim.schema.units import Area, Count, Power
 
 Share = Annotated[float, Field(ge=0, le=1)]
 ASSUMPTION = "assumption"
+COSTS = frozenset({"W", "J", "J/b", "mm2"})
+"""Units of what a cost model says of a component; a rate or a clock too if it fills them."""
+
+if TYPE_CHECKING:
+    AnyModel = CostModel
+else:
+    AnyModel = any_model()
 
 
 @dataclass(frozen=True)
@@ -53,9 +63,33 @@ class Component(Model):
         dict[str, str], Field(description="sources of single fields, where they differ")
     ] = {}
 
+    cost: Annotated[
+        AnyModel | None, Field(description="model of all costs that are not typed here")
+    ] = None
+
     title: ClassVar[str] = ""  # plural heading in breakdowns
-    costing_only: ClassVar[frozenset[str]] = frozenset({"static_share", "source", "sources"})
+    costing_only: ClassVar[frozenset[str]] = frozenset(
+        {"static_share", "source", "sources", "cost"}
+    )
     """Fields besides energies, powers and areas that no Program depends on."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _left_to_model(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """With a cost model, costs may be left out: they stand at a placeholder until priced."""
+        if not isinstance(data, dict) or not isinstance(data.get("cost"), dict):
+            return handler(data)
+        blanks = {
+            name: blank
+            for name, blank in _blanks(cls).items()
+            if name not in data and (blank.endswith(_COST_ENDS) or _fills(data["cost"], name))
+        }
+        part = handler({**data, **blanks})
+        part.model_fields_set.difference_update(blanks)
+        return part
+
+    def refresh(self) -> None:
+        """Work out what follows from other fields, after a cost model has filled some in."""
 
     @property
     def dynamic_power(self) -> float:
@@ -83,3 +117,20 @@ class Component(Model):
 def ceil_div(amount: int, size: int) -> int:
     """Pieces of `size` that hold `amount`."""
     return -(-amount // size)
+
+
+_COST_ENDS = tuple(f" {unit}" for unit in COSTS)
+
+
+def _fills(cost: dict[str, Any], field: str) -> bool:
+    known = models().get(str(cost.get("model")))
+    return known is not None and field in known.fills
+
+
+def _blanks(kind: type[Component]) -> dict[str, str]:
+    """Placeholders of the fields that a kind requires and a model may fill."""
+    return {
+        name: f"{'0' if unit in COSTS else '1'} {unit}"
+        for name, field in kind.model_fields.items()
+        if field.is_required() and (unit := unit_of(field)) in {*COSTS, "Hz", "Sa/s", "s"}
+    }

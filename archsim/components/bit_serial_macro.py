@@ -36,7 +36,8 @@ class BitSerialMacro(Component):
     depth: Annotated[Count, Field(description="planes of weights that share the compute logic")] = 1
     format: Annotated[Format, Field(description="of 8-bit inputs and weights")]
     clock: Annotated[Frequency, POSITIVE]
-    cycles_per_bit: Annotated[Count, Field(description="clocks per streamed input bit")] = 1
+    cycles_per_bit: Annotated[Count, Field(description="clocks per beat")] = 1
+    bits_per_clock: Annotated[Count, Field(description="input bits streamed in one beat")] = 1
     drain: Annotated[Count, Field(description="clocks from the last bit to the result")]
     guard_bits: Annotated[int, Field(ge=0, le=16, description="FP8: bits behind the mantissa")] = 4
     align_cycles: Annotated[Count, Field(description="FP8: clocks to compare and align")] = 1
@@ -66,11 +67,15 @@ class BitSerialMacro(Component):
         ):
             if field in self.model_fields_set:
                 raise ValueError(f"{field} of a macro follows from {instead}: leave it out")
+        self.refresh()
+        return self
+
+    def refresh(self) -> None:
+        """Power and area, which follow from the energies and areas of the pieces."""
         cells = self.rows * self.columns * self.depth
         power = self.saturated_energy / self.vector_seconds(WIDTH) + self.static_power
         object.__setattr__(self, "power", power)  # frozen, and complete only now
         object.__setattr__(self, "area", cells * self.cell_area + self.logic_area)
-        return self
 
     @property
     def rows(self) -> int:
@@ -99,17 +104,21 @@ class BitSerialMacro(Component):
             return input_bits
         return 1 + MANTISSA[self.format] + self.guard_bits
 
+    def beats(self, input_bits: int) -> int:
+        """Beats in which an input's bits are streamed, `bits_per_clock` together."""
+        return ceil_div(self.streamed_bits(input_bits), self.bits_per_clock)
+
     def align(self, rows: int) -> Work:
         """Find the largest exponent of `rows` inputs and shift their significands to it."""
         return Work(self.align_cycles, 1 / self.clock, {"align": rows})
 
     def multiply(self, input_bits: int, rows: int, columns: int, kept: int, outputs: int) -> Work:
-        """One streamed bit: `rows` x `columns` cells, of which `kept` columns are summed.
+        """One beat: `rows` x `columns` cells, of which `kept` columns are summed.
 
-        The stored bits are sensed once for a vector, which is spread over its bits.
+        The stored bits are sensed once for a vector, which is spread over its beats.
         """
         actions = {"cell": rows * columns, "tree": kept, "accumulate": outputs}
-        sensed = rows * columns / self.streamed_bits(input_bits)
+        sensed = rows * columns / self.beats(input_bits)
         return Work(self.cycles_per_bit, 1 / self.clock, {**actions, "sense": sensed})
 
     def deliver(self, input_bits: int, outputs: int, merged: int) -> Work:
@@ -124,7 +133,7 @@ class BitSerialMacro(Component):
 
     def vector_seconds(self, input_bits: int) -> float:
         """From one vector to the next: its bits, or the alignment of the next if that is longer."""
-        clocks = self.streamed_bits(input_bits) * self.cycles_per_bit
+        clocks = self.beats(input_bits) * self.cycles_per_bit
         if self.aligned(input_bits):
             clocks = max(clocks, self.align_cycles)
         return clocks / self.clock
@@ -134,8 +143,8 @@ class BitSerialMacro(Component):
         """Joules of one vector of 8-bit inputs through all cells of a plane, random codes."""
         outputs = self.columns // WIDTH
         piece = self.multiply(WIDTH, self.rows, self.columns, self.columns, outputs)
-        bits = self.streamed_bits(WIDTH)
-        amounts = {action: bits * amount for action, amount in piece.actions.items()}
+        beats = self.beats(WIDTH)
+        amounts = {action: beats * amount for action, amount in piece.actions.items()}
         if self.aligned(WIDTH):
             amounts |= {"align": self.rows, "normalise": outputs}
         return sum(amount * self.energies()[action] for action, amount in amounts.items())

@@ -36,6 +36,9 @@ def text_at(arch: Architecture, path: str) -> str:
     parts = arch.parts()
     if owner in parts:
         return field_text(parts[owner][0], field)
+    whole = owner.removesuffix(".cost")
+    if whole in parts:
+        return field_text(parts[whole][0].cost, field)  # type: ignore[arg-type]
     levels = arch.levels()
     if owner in levels:
         return field_text(levels[owner][0], field)

@@ -21,12 +21,20 @@ class Row:
     text: str
     source: str
     assumed: bool
+    origin: str
 
 
 def source_rows(arch: Architecture) -> list[Row]:
     """Every number that the file states."""
     return [
-        Row(found.path, found.value, text_at(arch, found.path), found.source, found.assumed)
+        Row(
+            found.path,
+            found.value,
+            text_at(arch, found.path),
+            found.source,
+            found.assumed,
+            found.origin,
+        )
         for found in sources(arch)
     ]
 
@@ -39,6 +47,7 @@ def source_table(arch: Architecture, rows: list[Row], *, only_assumptions: bool 
         Column("value", "value", attrgetter("value"), shown=False),
         Column("text", "value", attrgetter("text"), right=True),
         Column("assumed", "", attrgetter("assumed"), lambda yes: "!" if yes else ""),
+        Column("origin", "origin", attrgetter("origin"), rank=1),
         Column("source", "source", attrgetter("source"), fold=16),
     )
     return Table(

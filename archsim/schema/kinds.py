@@ -13,8 +13,8 @@ M = TypeVar("M", bound=Model)
 
 
 @functools.cache
-def classes_by_kind(package: str, base: type[M]) -> dict[str, type[M]]:
-    """The subclasses of `base` in the modules of a package that have a field `kind`, by its value.
+def classes_by_kind(package: str, base: type[M], tag: str = "kind") -> dict[str, type[M]]:
+    """The subclasses of `base` in the modules of a package that have a field `tag`, by its value.
 
     A new kind is found by being there: no list names it.
     """
@@ -22,7 +22,7 @@ def classes_by_kind(package: str, base: type[M]) -> dict[str, type[M]]:
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
         members = vars(importlib.import_module(f"{package}.{module.name}"))
         for value in members.values():
-            if isinstance(value, type) and issubclass(value, base) and "kind" in value.model_fields:
-                (name,) = get_args(value.model_fields["kind"].annotation)
+            if isinstance(value, type) and issubclass(value, base) and tag in value.model_fields:
+                (name,) = get_args(value.model_fields[tag].annotation)
                 found[name] = value
     return dict(sorted(found.items()))

@@ -75,6 +75,7 @@ def arch_fields(arch: Architecture) -> dict[str, FieldInfo]:
     """Every field of an architecture that may be set, by canonical path."""
     found = {
         "technology": Architecture.model_fields["technology"],
+        "supply": Architecture.model_fields["supply"],
         "clock": Architecture.model_fields["clock"],
     }
     for name, field in NativePrecision.model_fields.items():
@@ -86,12 +87,18 @@ def arch_fields(arch: Architecture) -> dict[str, FieldInfo]:
             for name, field in type(part).model_fields.items():
                 if name not in NOT_NUMBERS:
                     found[canonical(f"{path}.{part_name}.{name}")] = field
+            for name, field in type(part.cost).model_fields.items() if part.cost else ():
+                if name not in NOT_NUMBERS:
+                    found[canonical(f"{path}.{part_name}.cost.{name}")] = field
     return found
 
 
 def costed_paths(arch: Architecture) -> frozenset[str]:
-    """Paths of `arch_fields` that no Program depends on: what differs there alone shares one."""
-    return frozenset({"technology"}) | {
+    """Paths of `arch_fields` that no Program depends on: what differs there alone shares one.
+
+    Where a cost model fills in a rate or a clock, a run's own key tells Programs apart.
+    """
+    return frozenset({"technology", "supply"}) | {
         canonical(f"{path}.{part_name}.{name}")
         for path, (level, _) in arch.levels().items()
         for part_name, part in level.parts.items()

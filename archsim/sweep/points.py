@@ -52,7 +52,10 @@ class Planner:
     def __init__(self, names: Names, inputs: Inputs) -> None:
         self._names, self._inputs = names, inputs
         self._arch = arch_from_document(inputs.arch)
-        self._content = numbers_only(self._arch.model_dump(mode="json", exclude_none=True))
+        # Without what cost models filled in, which a typed number of the same value is not.
+        self._content = numbers_only(
+            self._arch.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+        )
         self._costed = costed_paths(self._arch)
         self._hashes: dict[tuple[str, str], str] = {}
 

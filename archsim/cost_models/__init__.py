@@ -1,0 +1,1 @@
+"""What hardware costs, apart from what it does: formulas from structure, node and supply."""
