@@ -2,9 +2,9 @@
 
     python scripts/fit_adc_survey.py survey.csv
 
-survey.csv: B. Murmann, ADC Performance Survey 1997-2025, github.com/bmurmann/ADC-survey, one row per
-converter with the columns type, technology_um, sndr_hf_db, power_w, fsnyq_hz and area_mm2. Needs
-scipy. Nyquist converters of 3 to 13 effective bits, at 180 nm and below.
+survey.csv: B. Murmann, ADC Performance Survey 1997-2025, github.com/bmurmann/ADC-survey, one row
+per converter with the columns type, technology_um, sndr_hf_db, power_w, fsnyq_hz and area_mm2.
+Needs scipy. Nyquist converters of 3 to 13 effective bits, at 180 nm and below.
 """
 
 from __future__ import annotations

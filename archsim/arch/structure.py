@@ -34,6 +34,16 @@ def structure_hash(arch: Architecture) -> str:
     return hashlib.sha256(json.dumps(data).encode()).hexdigest()
 
 
+def effect(arch: Architecture) -> str:
+    """All values that a figure of a run can depend on, as text; equal text, equal figures."""
+    parts = [
+        (path, number, part.model_dump(mode="json", exclude=set(type(part).descriptive)))
+        for path, (part, number) in arch.parts().items()
+    ]
+    counts = [level.count for level, _ in arch.levels().values()]
+    return json.dumps([arch.clock, arch.precision.model_dump(), counts, parts])
+
+
 @functools.cache
 def shaping(kind: type[Component]) -> frozenset[str]:
     """Fields of a kind of component that a Program can depend on."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Iterable
 from typing import Any
 
+import click
+
 from archsim.cli.stdout import write
-from archsim.report.table import Table
+from archsim.report.table import Table, printable
 
 PLAIN_WIDTH = 120
 """Width of tables in a file or a pipe."""
@@ -40,6 +43,12 @@ def print_tables(*tables: Table) -> None:
     if not page.encoding.lower().startswith("utf"):
         text = text.translate(_ASCII_BARS)
     write("\n".join(line.rstrip() for line in text.splitlines()))
+
+
+def warn(sentences: Iterable[str]) -> None:
+    """Say on stderr what is probably not meant."""
+    for sentence in sentences:
+        click.echo(printable(f"warning: {sentence}"), err=True)
 
 
 def print_json(data: Any) -> None:

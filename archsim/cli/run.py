@@ -48,8 +48,10 @@ def command(
     **given: Any,
 ) -> None:
     """Simulate TRACE (a trace or a workload) on ARCH, an architecture."""
+    from archsim.arch.load import load_arch
+    from archsim.arch.warnings import arch_warnings
     from archsim.cli import stdout
-    from archsim.cli.console import print_tables
+    from archsim.cli.console import print_tables, warn
     from archsim.cli.progress import progress_bar
     from archsim.engine import Engine
     from archsim.errors import InputError
@@ -86,6 +88,7 @@ def command(
         if fault.where is not None:
             raise
         raise InputError(fault.what, f"{trace} on {arch}", fault.fix) from None
+    warn(arch_warnings(load_arch(arch)))
     text = result.model_dump_json(indent=2)
     try:
         if out is not None:

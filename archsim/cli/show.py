@@ -27,11 +27,13 @@ def command(file: str, as_json: bool) -> None:
 
 
 def _show_arch(arch: Architecture, as_json: bool) -> None:
-    from archsim.cli.console import print_json, print_tables
+    from archsim.arch.warnings import arch_warnings
+    from archsim.cli.console import print_json, print_tables, warn
     from archsim.report.arch_tables import sum_table, tree_table
     from archsim.report.table import rows
 
-    tree, totals = tree_table(arch), sum_table(arch)
+    tree, totals, warnings = tree_table(arch), sum_table(arch), arch_warnings(arch)
+    warn(warnings)
     if not as_json:
         print_tables(tree, totals)
         return
@@ -45,6 +47,7 @@ def _show_arch(arch: Architecture, as_json: bool) -> None:
             "input_bits": arch.precision.input,
             "parts": rows(tree),
             "totals": rows(totals),
+            "warnings": warnings,
         }
     )
 

@@ -98,9 +98,10 @@ def _dry_run(sweep: str, workers: int | None, cache: bool, as_json: bool) -> Non
 
 
 def _show(state: State, out: str, as_json: bool, quiet: bool) -> None:
-    from archsim.cli.console import print_json, print_tables
+    from archsim.cli.console import print_json, print_tables, warn
     from archsim.sweep.tables import summary
 
+    warn(state.warnings)
     if state.damage is not None:
         click.echo(state.damage.text(), err=True)
     if as_json:
@@ -115,6 +116,7 @@ def _show(state: State, out: str, as_json: bool, quiet: bool) -> None:
                 "wall_s": state.seconds,
                 "points_per_hour": rate,
                 "complete": state.complete,
+                "warnings": list(state.warnings),
             }
         )
     elif not quiet:

@@ -28,7 +28,7 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
     Architectures, traces, workloads, scenarios, sweeps and comparisons.
     """
     from archsim.cli import stdout
-    from archsim.cli.console import print_json
+    from archsim.cli.console import print_json, warn
     from archsim.errors import InputError
     from archsim.report.table import printable
 
@@ -45,6 +45,7 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
         reports.append({"file": path, "ok": True, **facts})
         if not as_json:
             stdout.write(printable(f"{path}: {line}"))
+            warn(f"{path}: {sentence}" for sentence in facts.get("warnings", ()))
     bad = sum(not report["ok"] for report in reports)
     if as_json:
         print_json({"files": reports, "bad": bad})
@@ -54,6 +55,7 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
 
 def _arch(arch: Architecture) -> Facts:
     from archsim.arch.totals import arrays_per_chip, chip_total, peak_tops
+    from archsim.arch.warnings import arch_warnings
     from archsim.report import figures
 
     total, tiles, arrays = chip_total(arch), arch.chip.tile.count, arrays_per_chip(arch)
@@ -66,6 +68,7 @@ def _arch(arch: Architecture) -> Facts:
         "peak_tops": peak,
         "power_w": total.power,
         "area_mm2": total.area,
+        "warnings": arch_warnings(arch),
     }
     line = (
         f"architecture {arch.name}, {figures.count(tiles)} tiles, {figures.count(arrays)} arrays, "
@@ -122,6 +125,7 @@ def _sweep(plan: Plan) -> Facts:
         "axes": plan.axes,
         "points": plan.total,
         **left_out,
+        "warnings": list(plan.warnings),
     }
     line = f"sweep {plan.name}, {len(plan.axes)} axes, {figures.count(plan.total)} points"
     for status, number in left_out.items():

@@ -20,6 +20,7 @@ class ADC(Component):
 
     title: ClassVar[str] = "ADCs"
     costing_only = Component.costing_only | {"resolution"}
+    descriptive = Component.descriptive | {"resolution"}
 
     def convert(self, columns: int) -> Work:
         """Digitise `columns` bitlines one after another."""

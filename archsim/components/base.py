@@ -72,6 +72,8 @@ class Component(Model):
         {"static_share", "source", "sources", "cost"}
     )
     """Fields besides energies, powers and areas that no Program depends on."""
+    descriptive: ClassVar[frozenset[str]] = frozenset({"source", "sources", "cost"})
+    """Fields that no figure depends on, unless a cost model or a formula reads them."""
 
     @model_validator(mode="wrap")
     @classmethod

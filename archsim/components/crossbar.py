@@ -42,8 +42,13 @@ class Crossbar(Component):
         Conductance, Field(description="of a cell at level 0, and of one without a weight")
     ] = 0.0
 
+    flip: Annotated[
+        bool, Field(description="columns that would need the top bit are stored inverted")
+    ] = False
+
     title: ClassVar[str] = "crossbars"
-    costing_only = Component.costing_only | {"read_pulse"}
+    costing_only = Component.costing_only | {"read_pulse", "flip"}
+    descriptive = Component.descriptive | {"flip"}
 
     @model_validator(mode="after")
     def _cell(self) -> Self:

@@ -17,7 +17,8 @@ class Sram(CostModel):
 
     The root stands for the length of bitline and wordline. CACTI 7 has 5.8, 7.9 and 11.2 fJ/b for
     256, 1,024 and 2,048 bytes (the fit 5.8, 8.8, 11.2), and 33 and 35 fJ/b for 4 and 8 KB in
-    512-bit lines, of which the fit gives 0.45 and 0.56. Area 0.2336 um2 a bit and 174 um2. Leakage 10 pW a bit (assumption: high-density cells at 25 C).
+    512-bit lines, of which the fit gives 0.45 and 0.56. Area 0.2336 um2 a bit and 174 um2. Leakage
+    10 pW a bit (assumption: high-density cells at 25 C).
     """
 
     model: Literal["sram"]

@@ -9,6 +9,7 @@ from pathlib import Path
 from archsim.errors import InputError, Location
 from archsim.sweep import folder as folders
 from archsim.sweep.expression import Expression, ExpressionError
+from archsim.sweep.idle_axes import idle_axes
 from archsim.sweep.inputs import Inputs
 from archsim.sweep.model import Search, Sweep
 from archsim.sweep.names import Names
@@ -30,8 +31,8 @@ class Plan:
     """All points of a sweep, one generation after another; only a search has more than one.
 
     name, axes, inputs: of the sweep; points: of the present generation; total: of all;
-    constraints: those that a simulation or a whole chip is needed for. Raises InputError if it is
-    certain that no point can meet all constraints.
+    warnings: axes that change nothing; constraints: those that a simulation or a whole chip is
+    needed for. Raises InputError if it is certain that no point can meet all constraints.
     """
 
     def __init__(self, sweep: Sweep, names: Names, inputs: Inputs) -> None:
@@ -40,6 +41,7 @@ class Plan:
         self.searching = isinstance(sweep.strategy, Search)
         self.constraints = [c for c in names.constraints if not names.is_setting(c)]
         self._planner = Planner(names, inputs)
+        self.warnings = tuple(idle_axes(names, self._planner, inputs))
         self._steps = generations(sweep, names.axes)
         self.points: list[Point] = []
         self._take(next(self._steps))

@@ -31,7 +31,7 @@ class State:
     """How far a sweep is.
 
     total, done: points; simulated: those of this call; statuses: points by status; seconds: since
-    the start; damage: what was wrong with the store.
+    the start; damage: what was wrong with the store; warnings: axes that change nothing.
     """
 
     total: int
@@ -40,6 +40,7 @@ class State:
     statuses: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
     damage: Damage | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -93,6 +94,7 @@ def run_sweep(
         job.run(Workers(workers, scheduler, cluster), limit)  # type: ignore[arg-type]
         if job.state.complete:
             write_table(store, target / folders.TABLE)
+    job.state.warnings = plan.warnings
     return job.state
 
 
