@@ -188,6 +188,19 @@ def test_probes_by_hand() -> None:
     assert adapt("transformer", "bitfit").trained == 2 * (4 * 16 + 32 + 16)
 
 
+def test_rep_net_puts_no_module_between_an_encoder_and_a_decoder() -> None:
+    """The decoder's tokens are others than the encoder's: 8 and 4; both encoder blocks get one."""
+    sizes = {"encoder_blocks": 2, "decoder_blocks": 2, "width": 64, "heads": 4, "head_width": 16,
+             "feed_forward": 128, "vocabulary": 100, "parameters": None}  # fmt: skip
+    config = load_config("flan-t5-large").model_copy(update=sizes)
+    trace = build_trace(config, Extent(seq=8, decode=3), "a test")
+    adapted = make_method("rep-net", {"biases": False}).adapt(trace, chip())
+    modules = [layer.name for layer in adapted.trace.layers if layer.name.startswith("rep")]
+    assert [name for name in modules if name.endswith(".add")] == ["rep0.add", "rep1.add"]
+    # each of 64 x 8 and 8 x 64 weights
+    assert adapted.trained == 2 * 2 * 64 * 8
+
+
 # --- two tiers, sparse columns, grown weights ---------------------------------------------------
 
 

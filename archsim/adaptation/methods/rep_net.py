@@ -15,7 +15,8 @@ from archsim.adaptation.head import classifier, with_classifier
 from archsim.adaptation.insertion import insert_behind
 from archsim.adaptation.method import Method, weight_bits, weight_layers
 from archsim.arch.model import Architecture
-from archsim.trace.layer import TensorShape, channels
+from archsim.errors import InputError
+from archsim.trace.layer import TensorShape, channels, positions
 from archsim.trace.model import Trace
 from archsim.trace.operators import Activation, Conv2d, Elementwise, Layer, Linear, Move, Pool
 
@@ -35,7 +36,8 @@ class RepNet(Method):
     channels in between, per input channel (the code has 1, and 1/4 noted for ResNet-50). On tokens,
     which the paper does not have, a module is two linear layers with a ReLU between,
     `token_expand` wide, from the end of one interval of blocks to that of the next (all our
-    assumption). The classifier is trained too, if the model has one, and with `biases` those of the
+    assumption); between tensors of different lengths, an encoder's and a decoder's, there is none.
+    The classifier is trained too, if the model has one, and with `biases` those of the
     backbone. All weights of the modules are in arrays.
     """
 
@@ -78,7 +80,18 @@ class RepNet(Method):
         before, ends = block_ends(trace)
         image = trace.inputs[0]
         if len(image.shape) != 3:
-            return list(pairwise([*([before] if before else []), *spread(ends, self.modules)]))
+            places = pairwise([*([before] if before else []), *spread(ends, self.modules)])
+            found = [
+                (tap, end)
+                for tap, end in places
+                if positions(trace.shapes[tap]) == positions(trace.shapes[end])
+            ]
+            if not found:
+                raise InputError(
+                    f"'{trace.name}' has no two block ends of one length to put a module between.",
+                    fix="Use a method that attaches nothing to blocks, e.g. full or xbm.",
+                )
+            return found
         blocks = list(pairwise([before or image.name, *ends]))
         chosen = _beside(trace, blocks, self.modules)
         if any(image.name in layer.inputs for layer in trace.layers):
