@@ -135,13 +135,28 @@ class Generated(BaseModel):
     tokens_per_s: float
 
 
+class Limit(BaseModel):
+    """What no mapping of the model on the chips can beat, and which part of them sets it.
+
+    latency_s: of an inference; interval_s: of each inference of a batch, on average.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    latency_s: float
+    latency_by: str
+    interval_s: float
+    interval_by: str
+
+
 class Result(BaseModel):
     """What a run took, drew and achieved, for the whole batch unless said otherwise.
 
     cycles: periods of the architecture's clock; latency_s: from start until the whole batch is
-    done; first_latency_s: until the first inference is; interval_s: between the last two
-    inferences of a batch; energy_j: per inference; ops: two per MAC, of the batch; peak_tops: of
-    the chips used, at the native precision; peak_tops_run: at the trace's precision;
+    done; first_latency_s: until the first inference is; interval_s: the steady pace of a batch,
+    the mean time from one inference's end to the next one's; energy_j: per inference; ops: two per
+    MAC, of the batch; peak_tops: of the chips used, at the native precision; peak_tops_run: at the
+    trace's precision;
     value_factors: by layer; energy_random_values_j: energy_j if all codes were random.
     """
 
@@ -188,6 +203,7 @@ class Result(BaseModel):
     critical_path: list[CriticalOperation] = []
     floor: FloorPlan = FloorPlan()
     generated: Generated | None = None
+    limit: Limit | None = None
 
     def layer_frame(self) -> pd.DataFrame:
         """One row per layer."""

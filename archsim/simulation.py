@@ -53,7 +53,7 @@ def simulate(
     arch, trace = _loaded(arch, trace)
     mapped, activity = _run(arch, trace, run, placement, engine, outputs, memory, report)
     report("costing", 0, 0)
-    return _result(arch, trace, mapped, activity, run, outputs, paths, begun)
+    return _result(arch, trace, mapped, activity, run, placement, outputs, paths, begun)
 
 
 def _run(
@@ -145,12 +145,14 @@ def _result(
     mapped: Mapped,
     activity: Activity,
     run: RunOptions,
+    placement: Placement,
     outputs: Outputs,
     paths: tuple[str, str],
     begun: float,
 ) -> Result:
     import archsim
     from archsim.analysis.details import NO_DETAILS, run_details
+    from archsim.analysis.limit import limit_of
     from archsim.arch.totals import chip_total, peak_tops
     from archsim.costing.energy import cost
     from archsim.costing.values import layer_values
@@ -175,6 +177,7 @@ def _result(
     found = NO_DETAILS
     if outputs.details:
         found = run_details(arch, trace, mapped, activity, run, values, energy)
+        found["limit"] = limit_of(arch, trace, mapped.chips, placement)
     return Result(
         inputs=Inputs(
             arch=paths[0],
@@ -192,7 +195,7 @@ def _result(
         ticks=activity.makespan,
         latency_s=seconds,
         first_latency_s=finishes[0] * mapped.tick,
-        interval_s=(finishes[-1] - finishes[-2] if batch > 1 else finishes[-1]) * mapped.tick,
+        interval_s=_pace(finishes) * mapped.tick,
         throughput_inf_per_s=batch / seconds,
         energy_j=energy.total / batch,
         energy_total_j=energy.total,
@@ -219,6 +222,13 @@ def _result(
         **found,
         wall_s=time.perf_counter() - begun,
     )
+
+
+def _pace(finishes: list[int]) -> float:
+    """Ticks from one inference's end to the next one's; of a single one, how long it took."""
+    if len(finishes) == 1:
+        return finishes[0]
+    return (max(finishes) - finishes[0]) / (len(finishes) - 1)
 
 
 def _inference_finishes(mapped: Mapped, activity: Activity, batch: int) -> list[int]:

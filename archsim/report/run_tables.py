@@ -9,7 +9,7 @@ from archsim.report import figures
 from archsim.report.table import Column, Table, to_markdown
 
 if TYPE_CHECKING:
-    from archsim.result import Generated, Result
+    from archsim.result import Generated, Limit, Result
 
 
 def _place(runs_on: str) -> str:
@@ -51,6 +51,8 @@ def headline(result: Result) -> Table:
             ("first inference", figures.seconds(result.first_latency_s)),
             ("interval", figures.seconds(result.interval_s)),
         ]
+    if result.limit is not None:
+        records += _limit(result.limit, result)
     if result.generated is not None:
         records += _generated(result.generated)
     static = _share(result.energy_static_j, result.energy_j)
@@ -83,6 +85,18 @@ def headline(result: Result) -> Table:
         ),
     ]
     return Table(title, HEADLINE_COLUMNS, records, f"Value statistics {result.value_statistics}.")
+
+
+def _limit(limit: Limit, result: Result) -> list[tuple[str, str]]:
+    """How far the run is from what no mapping can beat, and what sets that."""
+    found = []
+    for name, seconds, least, by in (
+        ("latency", result.first_latency_s, limit.latency_s, limit.latency_by),
+        ("interval", result.interval_s, limit.interval_s, limit.interval_by),
+    ):
+        if least > 0 and (name == "latency" or result.inputs.batch > 1):
+            found.append((f"{name} over limit", f"{seconds / least:.2f} x the chip's limit ({by})"))
+    return found
 
 
 def _generated(run: Generated) -> list[tuple[str, str]]:

@@ -1,0 +1,25 @@
+"""The lower bounds of a run's model and chips, as its Result states them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from archsim.arch.model import Architecture
+    from archsim.mapping.placement import Placement
+    from archsim.result import Limit
+    from archsim.trace.model import Trace
+
+
+def limit_of(arch: Architecture, trace: Trace, chips: int, placement: Placement) -> Limit:
+    """Whatever the mapping; placement: what stands elsewhere than in arrays."""
+    from archsim.limits.limit import bounds
+    from archsim.result import Limit
+
+    found = bounds(arch, trace, chips=chips, placement=placement)
+    return Limit(
+        latency_s=found.latency.seconds,
+        latency_by=found.latency.by,
+        interval_s=found.interval.seconds,
+        interval_by=found.interval.by,
+    )
