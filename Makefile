@@ -14,9 +14,9 @@ run: $(READY)
 test: check
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-# real processes killed in the middle of sweeps, and of the first compilation
+# real processes killed in the middle of sweeps, and of the first compilation; the built package
 test-slow: $(TOOLS)
-	$(BIN)/python -m pytest -m slow tests/test_sweep_kill.py tests/test_sweep_jobs.py tests/test_engine_cache.py
+	$(BIN)/python -m pytest -m slow tests/test_sweep_kill.py tests/test_sweep_jobs.py tests/test_engine_cache.py tests/test_package.py
 
 venv: $(TOOLS)
 
@@ -35,7 +35,7 @@ bench: $(READY)
 clean:
 	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(READY): setup.cfg pyproject.toml requirements/build.txt requirements/base.txt
+$(READY): setup.cfg setup.py pyproject.toml requirements/build.txt requirements/base.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "archsim needs Python 3.11 or newer, this is " + sys.version.split()[0])'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(PIP) --require-hashes -r requirements/build.txt -r requirements/base.txt

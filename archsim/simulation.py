@@ -125,11 +125,12 @@ def _loaded(
     arch: Architecture | str | Path, trace: Trace | str | Path
 ) -> tuple[Architecture, Trace]:
     from archsim.arch.load import load_arch
+    from archsim.system.shipped import CHIPS, MODELS, resolve
     from archsim.trace.load import load_trace
 
     return (
-        load_arch(arch) if isinstance(arch, str | Path) else arch,
-        load_trace(trace) if isinstance(trace, str | Path) else trace,
+        load_arch(resolve(arch, CHIPS)) if isinstance(arch, str | Path) else arch,
+        load_trace(resolve(trace, *MODELS)) if isinstance(trace, str | Path) else trace,
     )
 
 

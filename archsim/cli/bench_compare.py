@@ -6,16 +6,18 @@ import os
 
 import click
 
+from archsim.cli.shipped_file import CHIP, MODEL
+
 METHODS = (
     "full,lora-rram,halora,ahwa-lora,lorafusion,piggyback,xbm,xma,xma2,xst,rep-net,linear-probe"
 )
 
 
 @click.command("compare")
-@click.option("--arch", default="arch_configs/rram_sram_hybrid.yaml", show_default=True,
+@click.option("--arch", type=CHIP, default="arch_configs/rram_sram_hybrid.yaml", show_default=True,
               metavar="FILE", help="Architecture.")  # fmt: skip
-@click.option("--trace", default="traces/minilm_l6.trace.json", show_default=True, metavar="FILE",
-              help="Trace or workload.")  # fmt: skip
+@click.option("--trace", type=MODEL, default="traces/minilm_l6.trace.json", show_default=True,
+              metavar="FILE", help="Trace or workload.")  # fmt: skip
 @click.option("--methods", default=METHODS, metavar="NAMES", help="Methods, with commas.")
 @click.option("--gpu", default="a100,h100,jetson-nano", show_default=True, metavar="NAMES",
               help="GPUs, with commas.")  # fmt: skip

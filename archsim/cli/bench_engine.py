@@ -14,10 +14,10 @@ from archsim.cli.console import print_json, print_tables
               help="Runs that the medians are taken of.")  # fmt: skip
 @click.option("--reference-services", default=200_000, show_default=True, type=click.IntRange(1),
               metavar="N", help="How much of each Program the reference engine runs.")  # fmt: skip
-@click.option("--root", default=".", show_default=True, type=click.Path(path_type=Path),
-              help="Where arch_configs/, workloads/ and traces/ are.")  # fmt: skip
+@click.option("--root", type=click.Path(path_type=Path), metavar="DIR",
+              help="Where arch_configs/ and so on are.  [default: archsim's own]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(runs: int, reference_services: int, root: Path, as_json: bool) -> None:
+def command(runs: int, reference_services: int, root: Path | None, as_json: bool) -> None:
     """Run the same Programs on both engines, and on the fast one without its shortcuts.
 
     The reference would take minutes for the whole of them: it runs their first part, and every
@@ -26,8 +26,10 @@ def command(runs: int, reference_services: int, root: Path, as_json: bool) -> No
     from archsim.arch.load import load_arch
     from archsim.bench.engine_bench import MAPPED, engine_bench
     from archsim.report.bench_tables import engine_tables
+    from archsim.system import shipped
     from archsim.trace.load import load_trace
 
+    root = shipped.root() if root is None else root
     for case in MAPPED:  # bad input is said here, not by a process in between
         load_arch(root / case.arch)
         load_trace(root / case.workload)

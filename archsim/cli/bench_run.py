@@ -7,26 +7,29 @@ from pathlib import Path
 import click
 
 from archsim.cli.console import print_json, print_tables
+from archsim.cli.shipped_file import CHIP, MODEL
 
 
 @click.command("run")
 @click.option(
     "--arch",
-    type=click.Path(path_type=Path),
+    type=CHIP,
+    metavar="FILE",
     default="arch_configs/isaac.yaml",
     show_default=True,
     help="Architecture of the timed run.",
 )
 @click.option(
     "--workload",
-    type=click.Path(path_type=Path),
+    type=MODEL,
+    metavar="FILE",
     default="workloads/resnet18.yaml",
     show_default=True,
     help="Model of the timed run.",
 )
 @click.option("--runs", default=5, show_default=True, help="Runs that the medians are taken of.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(arch: Path, workload: Path, runs: int, as_json: bool) -> None:
+def command(arch: str, workload: str, runs: int, as_json: bool) -> None:
     """Time ResNet-18 on ISAAC as a whole command, start-up, and both engines side by side.
 
     Medians after one run that warms the caches. Nothing here decides about success.
@@ -40,7 +43,9 @@ def command(arch: Path, workload: Path, runs: int, as_json: bool) -> None:
         raise click.BadParameter("at least one run is needed", param_hint="--runs")
     load_arch(arch)  # bad input is said once, before five processes say it
     load_trace(workload)
-    result = run_bench(arch, workload, runs, lambda step: click.echo(f"{step} ...", err=True))
+    result = run_bench(
+        Path(arch), Path(workload), runs, lambda step: click.echo(f"{step} ...", err=True)
+    )
     if as_json:
         print_json(result.model_dump())
     else:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archsim.cli.run_options import PARAMETERS, options_of, run_options
+from archsim.cli.shipped_file import CHIP, COMPARISON, MODEL, SCENARIO
 
 if TYPE_CHECKING:
     from archsim.adaptation.comparison_file import Experiment
@@ -27,9 +28,9 @@ IN_FILE = (
 
 
 @click.command("compare")
-@click.argument("file", required=False)
-@click.option("--arch", metavar="FILE", help="Architecture of the chip.")
-@click.option("--trace", metavar="FILE", help="Trace or workload.")
+@click.argument("file", type=COMPARISON, required=False)
+@click.option("--arch", type=CHIP, metavar="FILE", help="Architecture of the chip.")
+@click.option("--trace", type=MODEL, metavar="FILE", help="Trace or workload.")
 @click.option("--methods", metavar="NAMES", help="Methods, with commas between them.")
 @click.option("--gpu", metavar="NAMES", default="", help="GPUs, with commas between them.")
 @click.option("--gpu-batch", type=click.IntRange(1, 10**9), metavar="N",
@@ -44,7 +45,8 @@ IN_FILE = (
               metavar="N", help="Tasks, one after the other.")  # fmt: skip
 @click.option("--inferences-per-task", type=click.IntRange(1, 10**12), default=10_000,
               show_default=True, metavar="N", help="Inferences of each task.")  # fmt: skip
-@click.option("--scenario", metavar="FILE", help="A scenario in place of these two.")
+@click.option("--scenario", type=SCENARIO, metavar="FILE",
+              help="A scenario in place of these two.")  # fmt: skip
 @run_options("Inferences one behind the other on the chip, together on a GPU.")
 @click.option("--overlap", type=click.IntRange(0, 10**6), default=0, metavar="N",
               help="Simulate a switch beside N inferences.")  # fmt: skip

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from archsim.cli.shipped_file import MODEL
+
 
 @click.command("compare")
 @click.argument("measurement")
-@click.argument("trace")
+@click.argument("trace", type=MODEL)
 @click.option("--gpu", metavar="NAME", help="The model's GPU; else the one that was measured.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(measurement: str, trace: str, gpu: str | None, as_json: bool) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from archsim.cli.shipped_file import MODEL
+
 
 @click.command("measure")
-@click.option("--trace", required=True, metavar="FILE", help="A trace or a workload.")
+@click.option("--trace", type=MODEL, required=True, metavar="FILE", help="A trace or a workload.")
 @click.option("--out", metavar="FILE",
               help="Where the measurement goes; else a name made from what it is.")  # fmt: skip
 @click.option("--batch", type=click.IntRange(1, 10**9), default=1, show_default=True, metavar="N",

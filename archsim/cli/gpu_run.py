@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archsim.cli.shipped_file import MODEL
+
 if TYPE_CHECKING:
     from archsim.gpu.model import LaunchMode
 
 
 @click.command("run")
 @click.argument("gpu")
-@click.argument("trace")
+@click.argument("trace", type=MODEL)
 @click.option("--batch", type=click.IntRange(1, 10**9), default=1, show_default=True, metavar="N",
               help="Inferences that run together.")  # fmt: skip
 @click.option("--precision", default="bf16", show_default=True,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from archsim.errors import nearest
 
@@ -32,6 +33,12 @@ class LazyGroup(click.Group):
         """The list in --help, for which no module is imported."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in self.lazy.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands with their lines of help, for which no module is imported either."""
+        names = [name for name in self.lazy if name.startswith(incomplete)]
+        found = [CompletionItem(name, help=self.lazy[name][1]) for name in names]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 
@@ -14,6 +15,7 @@ from archsim.cli.group import LazyGroup
 from archsim.errors import InputError
 
 BAD_INPUT, INTERNAL, INTERRUPTED, CLOSED_PIPE = 2, 1, 130, 141
+COMPLETE = "_ARCHSIM_COMPLETE"  # by which a shell asks for completions
 INTERRUPTED_TEXT = "interrupted; nothing was written"
 
 
@@ -47,12 +49,27 @@ cli = Root(
         "reproduce": ("archsim.cli.reproduce", "Run published experiments again."),
         "report": ("archsim.cli.report", "Make an HTML page of a run, a sweep or a comparison."),
         "plot": ("archsim.cli.plot", "Draw figures of results for a paper."),
+        "examples": ("archsim.cli.examples", "List or copy the files that come with archsim."),
+        "help": ("archsim.cli.help", "Print a document, or the help of a command."),
+        "completion": ("archsim.cli.completion", "Print the completion script of a shell."),
         "bench": ("archsim.cli.bench", "Measure how fast archsim is here."),
     },
     help="Cycle-level simulation of compute-in-memory hardware.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-click.version_option(archsim.__version__, prog_name="archsim", message="%(prog)s %(version)s")(cli)
+
+
+def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from archsim.system.version import commit
+
+        at = commit()
+        stdout.write(f"archsim {archsim.__version__}" + (f" ({at})" if at else ""))
+        ctx.exit()
+
+
+click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+             help="Show the version and its commit, and exit.")(cli)  # fmt: skip
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +88,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return fault.exit_code
     except (Interrupted, click.Abort, KeyboardInterrupt) as fault:
         return _fail(str(fault) or INTERRUPTED_TEXT, INTERRUPTED)
-    except (BrokenPipeError, SystemExit):  # click exits by itself only where the pipe is closed
+    except SystemExit as fault:  # click's own: a shell asked for completions, or a closed pipe
+        return int(fault.code or 0) if COMPLETE in os.environ else CLOSED_PIPE
+    except BrokenPipeError:
         return CLOSED_PIPE
     except InputError as fault:
         return _fail(f"error: {fault}")

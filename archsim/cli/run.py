@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archsim.cli.run_options import options_of, run_options
+from archsim.cli.shipped_file import CHIP, MODEL
 
 if TYPE_CHECKING:
     from archsim.result import Result
 
 
 @click.command("run")
-@click.argument("arch")
-@click.argument("trace")
+@click.argument("arch", type=CHIP)
+@click.argument("trace", type=MODEL)
 @run_options()
 @click.option("--engine", type=click.Choice(["fast", "reference"]), default="fast",
               show_default=True, help="Both give the same result in every tick.")  # fmt: skip

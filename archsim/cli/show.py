@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archsim.cli.shipped_file import CHIP_OR_MODEL
+
 if TYPE_CHECKING:
     from archsim.arch.model import Architecture
     from archsim.trace.model import Trace
 
 
 @click.command("show")
-@click.argument("file")
+@click.argument("file", type=CHIP_OR_MODEL)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(file: str, as_json: bool) -> None:
     """Show FILE: the parts of an architecture, or the layers of a trace or workload."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from archsim.cli.shipped_file import CHIP
+
 
 @click.command("sources")
-@click.argument("arch")
+@click.argument("arch", type=CHIP)
 @click.option("--assumptions", is_flag=True, help="Only numbers that have no source.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(arch: str, assumptions: bool, as_json: bool) -> None:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archsim.cli.shipped_file import SWEEP
+
 if TYPE_CHECKING:
     from archsim.sweep.run import State
 
 
 @click.command("sweep")
-@click.argument("sweep")
+@click.argument("sweep", type=SWEEP)
 @click.option("--out", metavar="DIR", help="Folder of the results.")
 @click.option("--resume", is_flag=True, help="Go on with a sweep that was stopped.")
 @click.option("--workers", type=click.IntRange(0), metavar="N",

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
+from archsim.cli.shipped_file import MODEL
+
 
 @click.command("diff")
-@click.argument("first")
-@click.argument("second")
+@click.argument("first", type=MODEL)
+@click.argument("second", type=MODEL)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(first: str, second: str, as_json: bool) -> None:
     """Compare the traces or workloads FIRST and SECOND; exit with 0 if equal, 1 if not.

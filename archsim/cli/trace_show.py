@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from archsim.cli.shipped_file import MODEL
+
 if TYPE_CHECKING:
     from archsim.trace.model import Trace
     from archsim.trace.scenario import Scenario
@@ -14,7 +16,7 @@ REQUESTS = 10  # shown of a scenario unless --layers says otherwise
 
 
 @click.command("show")
-@click.argument("file")
+@click.argument("file", type=MODEL)
 @click.option("--layers", "most", type=click.IntRange(0, 10**9), metavar="N",
               help="Show the first N layers (of a scenario: requests).")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")

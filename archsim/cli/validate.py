@@ -31,11 +31,12 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
     from archsim.cli.console import print_json, warn
     from archsim.errors import InputError
     from archsim.report.table import printable
+    from archsim.system import shipped
 
     reports: list[dict[str, Any]] = []
     for path in files:
         try:
-            key, found = inputs.load_any(path)
+            key, found = inputs.load_any(shipped.resolve(path, *shipped.EXAMPLES))
         except InputError as fault:
             reports.append({"file": path, "ok": False, "error": str(fault)})
             if not as_json:

@@ -7,8 +7,9 @@ from pathlib import Path
 from archsim.documents import Document, check_version, load_document, validate
 from archsim.errors import InputError, nearest
 from archsim.gpu.model import GPU, GPU_VERSION
+from archsim.system import shipped
 
-SHIPPED = Path(__file__).resolve().parents[2] / "arch_configs" / "gpu"
+SHIPPED = shipped.root() / shipped.CHIPS / "gpu"
 
 
 def gpu_names() -> list[str]:

@@ -23,8 +23,9 @@ from archsim.reproduce.experiment import (
 )
 from archsim.reproduce.measure import Measure
 from archsim.reproduce.registry import make_measure
+from archsim.system import shipped
 
-FOLDER = Path(__file__).resolve().parents[2] / "experiments"
+FOLDER = shipped.root() / shipped.EXPERIMENTS
 
 
 @dataclass(frozen=True)
