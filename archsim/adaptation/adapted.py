@@ -17,6 +17,7 @@ class Adapted:
     writes; once: what is written a single time, before the first task; trained: values that a task
     learns; stored_bits: what must be kept for each task, to switch back to it; trainable: layers of
     `trace` whose weights, or a mask over them, are learnt; biases: layers whose biases alone are;
+    adapts: which layers got adapters, in words.
     """
 
     trace: Trace
@@ -27,3 +28,4 @@ class Adapted:
     biases: frozenset[str] = frozenset()
     once: tuple[Rewrite, ...] = ()
     placement: Placement = AS_USUAL
+    adapts: str = ""

@@ -157,6 +157,7 @@ def _chip_figures(
         batch=batch,
         chips=result.chips,
         trained=one.trained,
+        adapted_layers=one.adapts,
         stored_bits=one.stored_bits,
         rows_programmed=switch.rows,
         cells_programmed=switch.cells,

@@ -42,7 +42,8 @@ class MethodFigures(Record):
     inferences; extra_*: more than the unadapted model needs on the same platform; first_token_s,
     token_s: of a trace that generates; switch_*, once_*: alone, on an otherwise idle chip;
     learning_*: of one task, 0 where nothing is learnt on the device; switches_until_worn: None if
-    no cell wears out; residents: tasks held at once, None for any number; overlap: where asked for.
+    no cell wears out; residents: tasks held at once, None for any number; overlap: where asked for;
+    adapted_layers: which layers have adapters, in words.
     """
 
     method: str
@@ -74,6 +75,7 @@ class MethodFigures(Record):
     learning_chips: int | None = None
     peak_memory_bits: int | None = None
     switches_until_worn: float | None = None
+    adapted_layers: str = ""
     residents: int | None = None
     overlap: OverlapFigures | None = None
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from archsim.adaptation.comparison_file import GpuChoice, Learn
 from archsim.adaptation.comparison_result import MethodFigures
-from archsim.adaptation.method import targets, weight_layers
+from archsim.adaptation.low_rank import own_adapters
+from archsim.adaptation.method import adapts, targets, weight_layers
 from archsim.errors import InputError
 from archsim.gpu.adapters import adapter_load, adapter_merge
 from archsim.gpu.inference import GPUResult, inference
@@ -37,6 +38,7 @@ class _Case:
     values: int = 0
     trained: frozenset[str] = frozenset()
     merge: tuple[Kernel, ...] = ()
+    adapts: str = ""
 
 
 def gpu_rows(
@@ -72,6 +74,11 @@ def gpu_rows(
 def _lora(
     gpu: GPU, choice: GpuChoice, trace: Trace, base: GPUResult, precision: str
 ) -> list[_Case]:
+    own = own_adapters(trace) if choice.modules is None else {}
+    if own:  # the trace came with adapters, and they run beside its layers
+        values = sum(x.parameters() for x in trace.layers if x.name in own)
+        said = adapts(trace, dict.fromkeys(own.values()), own=True)
+        return [_Case("lora", trace, trace, base, values, frozenset(own), adapts=said)]
     names = [layer.name for layer in targets(trace, choice.modules, linear=True)]
     shapes = lora_shapes(trace, names)
     smallest = min(map(min, shapes))
@@ -80,7 +87,7 @@ def _lora(
             f"an adapter of rank {choice.rank} does not fit a matrix with a side of {smallest}.",
             fix=f"Give the GPU a rank of at most {smallest}, or other modules.",
         )
-    adapted = with_lora(trace, names, choice.rank)
+    adapted, said = with_lora(trace, names, choice.rank), adapts(trace, names)
     values = lora_parameters(shapes, choice.rank)
     trained = frozenset(lora_name(layer, part) for layer in names for part in ("lora_a", "lora_b"))
     beside = inference(gpu, adapted, base.batch, precision, launch=choice.launch)
@@ -89,8 +96,8 @@ def _lora(
     need = replace(base.memory, weights=base.memory.weights + copies)
     merged = replace(base, memory=need)
     return [
-        _Case("lora", adapted, adapted, beside, values, trained),
-        _Case("lora, merged", adapted, trace, merged, values, trained, merge),
+        _Case("lora", adapted, adapted, beside, values, trained, adapts=said),
+        _Case("lora, merged", adapted, trace, merged, values, trained, merge, said),
     ]
 
 
@@ -118,6 +125,7 @@ def _figures(
         precision=result.precision,
         batch=batch,
         trained=case.values,
+        adapted_layers=case.adapts,
         stored_bits=8 * size,
         bits_written=8 * size,
         inference_energy_j=energy,

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.differential import changed_cells
-from archsim.adaptation.method import ATTENTION, targets
+from archsim.adaptation.method import ATTENTION, adapts, targets
+from archsim.adaptation.roles import ADAPTER, is_adapter
 from archsim.arch.model import Architecture
 from archsim.components.base import Component
 from archsim.errors import InputError
@@ -29,16 +30,21 @@ def adapters(
 ) -> Adapted:
     """A trained model with one adapter per target layer, rewritten for each task.
 
-    usual: modules adapted unless others are given; unit: kind of the tile's component that holds
+    usual: roles adapted unless modules are given. A trace that came with adapters keeps them, and
+    gets no others unless modules are given. unit: kind of the tile's component that holds
     and computes A and B; None: they are in arrays. group: positions that the unit takes together.
     InputError for a rank above a matrix's size or a chip without such a unit.
     """
-    layers = low_rank_targets(trace, rank, modules, usual)
-    adapted = with_lora(trace, [layer.name for layer in layers], rank)
-    names: dict[str, str] = {}
-    for layer in layers:
-        names[lora_name(layer.name, "lora_a")] = layer.name
-        names[lora_name(layer.name, "lora_b")] = layer.name
+    names = own_adapters(trace) if modules is None else {}
+    if names:
+        adapted, said = trace, adapts(trace, dict.fromkeys(names.values()), own=True)
+    else:
+        layers = low_rank_targets(trace, rank, modules, usual)
+        adapted = with_lora(trace, [layer.name for layer in layers], rank)
+        for layer in layers:
+            names[lora_name(layer.name, "lora_a")] = layer.name
+            names[lora_name(layer.name, "lora_b")] = layer.name
+        said = adapts(trace, [layer.name for layer in layers])
     parts = {layer.name: layer for layer in adapted.layers}
     weights = {name: parts[name].parameters() for name in names}
     width = trace.precision.weight
@@ -61,7 +67,23 @@ def adapters(
         trained=sum(weights.values()),
         stored_bits=sum(weights.values()) * width,
         trainable=frozenset(weights),
+        adapts=said,
     )
+
+
+def own_adapters(trace: Trace) -> dict[str, str]:
+    """Layers of adapters that the trace came with, and the layer beside which each stands."""
+    linear = {layer.name: layer for layer in trace.layers if isinstance(layer, Linear)}
+    bases: dict[str, str] = {}
+    for name in linear:
+        if not is_adapter(name):
+            bases[name.removesuffix(".base_layer")] = name
+    found = {}
+    for name in linear:
+        stem = ADAPTER.split(name)[0] if is_adapter(name) else ""
+        if stem in bases:
+            found[name] = bases[stem]
+    return found
 
 
 def low_rank_targets(

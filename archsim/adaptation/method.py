@@ -9,13 +9,15 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from archsim.adaptation.adapted import Adapted
+from archsim.adaptation.head import classifier
+from archsim.adaptation.roles import is_adapter, module_of, roles, with_roles
 from archsim.arch.model import Architecture
 from archsim.errors import InputError
 from archsim.schema import Model
 from archsim.trace.model import Trace
-from archsim.trace.operators import Layer, Linear
+from archsim.trace.operators import Layer, Linear, MatMul
 
-ATTENTION = ("query", "value", "cross_query", "cross_value", "q", "v", "q_proj", "v_proj")
+ATTENTION = ("query", "value")
 
 
 class Method(Model):
@@ -57,31 +59,49 @@ def targets(
 ) -> list[Layer]:
     """Layers with weights whose name ends in one of the modules.
 
-    Without modules: those in `usual`, where the trace has some, else every layer. linear: fully
-    connected layers only. InputError lists the valid modules for an unknown one.
+    Without modules: those with a role in `usual` (archsim.adaptation.roles); in a model without
+    attention every fully connected layer but the classifier, unless that is all there is. Layers
+    of an adapter are among them only if named. linear: fully connected layers only. InputError
+    lists the valid modules for an unknown one.
     """
     layers = [layer for layer in weight_layers(trace) if not linear or isinstance(layer, Linear)]
-    known = {module_of(layer.name) for layer in layers}
+    known = {module_of(layer.name) for layer in layers if not is_adapter(layer.name)}
     if not layers:
         raise InputError(
             f"'{trace.name}' has no fully connected layer to adapt.", fix="Use another method."
         )
-    if modules is None:
-        chosen = set(usual) & known or known
-    else:
-        chosen = set(modules)
+    if modules is not None:
         for module in modules:
             if module not in known:
                 raise InputError(
                     f"no layer of '{trace.name}' is called '{module}'.",
                     fix=f"Modules with weights: {', '.join(sorted(known)[:20])}.",
                 )
-    return [layer for layer in layers if module_of(layer.name) in chosen]
+        return [layer for layer in layers if module_of(layer.name) in modules]
+    chosen = with_roles(trace, usual)
+    if chosen:
+        return [layer for layer in layers if layer.name in chosen]
+    head = classifier(trace)
+    inner = [x for x in layers if x is not head and not is_adapter(x.name)]
+    if any(isinstance(layer, MatMul) for layer in trace.layers):
+        raise InputError(
+            f"it is not clear which layers of '{trace.name}' are {' and '.join(usual)}.",
+            fix=f"Give modules; those with weights: {', '.join(sorted(known)[:20])}.",
+        )
+    return inner or layers
 
 
-def module_of(name: str) -> str:
-    """The last part of a layer's name: what the layer is in its block."""
-    return name.rsplit(".", 1)[-1]
+def adapts(trace: Trace, names: Iterable[str], *, own: bool = False) -> str:
+    """What a result says of the adapted layers: how many, and which roles or modules they are.
+
+    own: the trace came with the adapters.
+    """
+    chosen = list(names)
+    known = roles(trace)
+    kinds = list(dict.fromkeys(known.get(name) or module_of(name) for name in chosen))
+    listed = ", ".join(kinds[:6]) + (f" and {len(kinds) - 6} more" if kinds[6:] else "")
+    came = " (with the adapters of the trace)" if own else ""
+    return f"{len(chosen)} layer{'s' if len(chosen) > 1 else ''}: {listed}{came}"
 
 
 def block_of(name: str) -> str | None:

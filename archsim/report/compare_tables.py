@@ -37,6 +37,8 @@ def changes(comparison: Comparison) -> Table:
         "memories, time and energy of a switch; tasks held at once; switches until the weakest "
         "cell wears out."
     )
+    said = {row.method: row.adapted_layers for row in comparison.rows if row.adapted_layers}
+    note += "".join(f" {method} adapts {layers}." for method, layers in said.items())
     return Table("What a new task changes", columns, comparison.rows, note)
 
 

@@ -9,7 +9,8 @@ from pydantic import PositiveInt
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.head import classifier
 from archsim.adaptation.low_rank import adapters
-from archsim.adaptation.method import Method, Modules, module_of
+from archsim.adaptation.method import Method, Modules
+from archsim.adaptation.roles import is_adapter, module_of
 from archsim.arch.model import Architecture
 from archsim.components.cluster import Cluster
 from archsim.trace.model import Trace
@@ -39,14 +40,13 @@ class AhwaLora(Method):
         usual = {
             module_of(layer.name)
             for layer in trace.layers
-            if isinstance(layer, Linear) and layer is not head
+            if isinstance(layer, Linear) and layer is not head and not is_adapter(layer.name)
         }
         return adapters(
             trace,
             arch,
             self.rank,
-            self.modules,
-            usual=usual,
+            self.modules or tuple(sorted(usual)) or None,
             unit=Cluster,
             group=self.tokens,
         )

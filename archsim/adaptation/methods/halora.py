@@ -13,8 +13,7 @@ from archsim.arch.model import Architecture
 from archsim.components.sram_lora_branch import SramLoraBranch
 from archsim.trace.model import Trace
 
-USUAL = ("query", "key", "value", "up", "down", "q_proj", "k_proj", "v_proj", "up_proj",
-         "down_proj")  # fmt: skip
+USUAL = ("query", "key", "value", "up", "down")
 
 
 class HaLoRA(Method):

@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.insertion import insert_behind
 from archsim.adaptation.low_rank import low_rank_targets
-from archsim.adaptation.method import Method, Modules, block_of
+from archsim.adaptation.method import Method, Modules, adapts, block_of
 from archsim.arch.model import Architecture
 from archsim.learning.lora import fusion_parameters
 from archsim.mapping.written import Rewrite
@@ -57,6 +57,7 @@ class LoRAFusion(Method):
             trained=trained,
             stored_bits=trained * width,
             trainable=frozenset(),
+            adapts=adapts(trace, [layer.name for layer in layers]),
             biases=frozenset(arrays),  # the gradient comes to both results, not to the cells
         )
 
