@@ -197,8 +197,8 @@ def test_rep_net_puts_no_module_between_an_encoder_and_a_decoder() -> None:
     adapted = make_method("rep-net", {"biases": False}).adapt(trace, chip())
     modules = [layer.name for layer in adapted.trace.layers if layer.name.startswith("rep")]
     assert [name for name in modules if name.endswith(".add")] == ["rep0.add", "rep1.add"]
-    # each of 64 x 8 and 8 x 64 weights
-    assert adapted.trained == 2 * 2 * 64 * 8
+    # each of 64 x 8 and 8 x 64 weights, and the head of 64 x 100
+    assert adapted.trained == 2 * 2 * 64 * 8 + 64 * 100
 
 
 # --- two tiers, sparse columns, grown weights ---------------------------------------------------

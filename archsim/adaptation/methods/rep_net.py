@@ -15,7 +15,6 @@ from archsim.adaptation.head import classifier, with_classifier
 from archsim.adaptation.insertion import insert_behind
 from archsim.adaptation.method import Method, weight_bits, weight_layers
 from archsim.arch.model import Architecture
-from archsim.errors import InputError
 from archsim.trace.layer import TensorShape, channels, positions
 from archsim.trace.model import Trace
 from archsim.trace.operators import Activation, Conv2d, Elementwise, Layer, Linear, Move, Pool
@@ -81,17 +80,11 @@ class RepNet(Method):
         image = trace.inputs[0]
         if len(image.shape) != 3:
             places = pairwise([*([before] if before else []), *spread(ends, self.modules)])
-            found = [
+            return [
                 (tap, end)
                 for tap, end in places
                 if positions(trace.shapes[tap]) == positions(trace.shapes[end])
             ]
-            if not found:
-                raise InputError(
-                    f"'{trace.name}' has no two block ends of one length to put a module between.",
-                    fix="Use a method that attaches nothing to blocks, e.g. full or xbm.",
-                )
-            return found
         blocks = list(pairwise([before or image.name, *ends]))
         chosen = _beside(trace, blocks, self.modules)
         if any(image.name in layer.inputs for layer in trace.layers):
