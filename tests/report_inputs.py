@@ -10,8 +10,8 @@ from test_cli_support import ROOT
 from test_mapping import transformer
 from test_teaching import MESH, small_chip
 
-from archsim.html.comparison_page import Comparison
-from archsim.html.kinds import report_page
+from archsim.html.report_page import report_page
+from archsim.report.views import Comparison
 from archsim.result import Result
 from archsim.simulation import simulate
 

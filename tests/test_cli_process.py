@@ -155,7 +155,7 @@ def test_plain_ascii_terminal(shell: Shell) -> None:
 def test_bars_of_an_ascii_terminal_keep_their_heights() -> None:
     code = (
         "from archsim.cli.console import print_tables\n"
-        "from archsim.report.table import Column, Table\n"
+        "from archsim.tables.table import Column, Table\n"
         "print_tables(Table('t', [Column('b', 'bars', str)], ['\u2581\u2583\u2585\u2588']))"
     )
     found = subprocess.run(

@@ -37,7 +37,7 @@ from archsim.gpu.inference import inference
 from archsim.gpu.load import load_gpu
 from archsim.learning import learning_work
 from archsim.report import compare_tables, compare_text
-from archsim.report.table import Table
+from archsim.tables.table import Table
 from archsim.trace.scenario import Generator, Scenario
 
 EIGHT = Tasks(tasks=8, inferences_per_task=10_000)

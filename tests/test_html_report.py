@@ -20,9 +20,10 @@ from report_inputs import (
 from test_cli_support import Shell, shell
 
 from archsim.html.comparison_page import cheapest
-from archsim.html.kinds import load_results, report_page
+from archsim.html.report_page import report_page
 from archsim.html.run_page import run_page
 from archsim.html.sweep_page import sweep_page
+from archsim.report.results import load_results
 
 __all__ = ["shell"]
 VOID = {"meta", "link", "input", "br", "img"}

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from archsim.report.latex import LONG, WIDE, to_latex
-from archsim.report.table import Column, Table
+from archsim.tables.latex import LONG, WIDE, to_latex
+from archsim.tables.table import Column, Table
 
 WORDS = "fine-tuning over 100 % of the weights, "
 

@@ -13,7 +13,7 @@ import pytest
 import archsim
 from archsim.cli.main import cli
 from archsim.report.run_tables import headline
-from archsim.report.table import Table
+from archsim.tables.table import Table
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

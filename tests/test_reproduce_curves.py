@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from archsim.cli.main import main
 from archsim.errors import InputError
-from archsim.report.table import to_csv, to_markdown
 from archsim.reproduce.assumptions import merged
 from archsim.reproduce.bench import Bench
 from archsim.reproduce.load import Experiment, load_experiment
@@ -24,6 +23,7 @@ from archsim.reproduce.result import AxisResult, CurveResult
 from archsim.reproduce.run import run_experiment
 from archsim.reproduce.store import Store
 from archsim.reproduce.tables import curve_table
+from archsim.tables.table import to_csv, to_markdown
 
 AXES: list[dict[str, Any]] = [
     {"name": "layer", "paths": ["models.layer.linear"], "values": [[2, 3], [4, 5]]},
@@ -281,7 +281,7 @@ def test_a_curve_of_one_axis_of_names_can_be_drawn() -> None:
 def test_without_matplotlib_tables_are_written_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import archsim.sweep.packages as packages
+    import archsim.system.packages as packages
 
     def missing(*_: object) -> None:
         raise InputError("a plot of a curve needs the package 'matplotlib'.")

@@ -1,110 +1,156 @@
-"""Architectures that differ in costs alone share a Program; all others do not."""
+"""Imports point the way the data flows: every package knows those below it, and no circle is left.
+
+Read off the source, imports inside functions and for type checking included. docs/architecture.md
+draws the same order.
+"""
 
 from __future__ import annotations
 
+import ast
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pytest
-from test_teaching import ROOT, layers, linear, small_chip
+import archsim
 
-from archsim.arch.load import load_arch
-from archsim.arch.model import Architecture
-from archsim.arch.structure import structure_hash
-from archsim.components.base import Component
-from archsim.mapping.lower import map_trace
-from archsim.program import Program
-from archsim.simulation import simulate
-from archsim.trace.load import load_trace
+ROOT = Path(archsim.__file__).parent
+DOOR = "archsim"  # its __init__ names what is loaded on first use, and the version
 
-ARCHS = sorted((ROOT / "arch_configs").glob("*.yaml"))
-TRACE = ROOT / "workloads" / "teaching.yaml"
-WIDE = layers([6, 4], linear(4, 8), {"op": "activation", "function": "relu"}, bits=2)
-
-
-def with_part(arch: Architecture, path: str, changes: dict[str, Any]) -> Architecture:
-    """The architecture with fields of one component changed, without validation."""
-    *levels, name = path.split(".")
-    chip = arch.chip
-    level = {"chip": chip, "chip.tile": chip.tile, "chip.tile.pe": chip.tile.pe}[".".join(levels)]
-    part = level.parts[name].model_copy(update=changes)
-    changed = level.model_copy()
-    object.__setattr__(changed, "__pydantic_extra__", {**level.parts, name: part})
-    tile, pe = chip.tile, chip.tile.pe
-    if level is pe:
-        tile = tile.model_copy(update={"pe": changed})
-    elif level is tile:
-        tile = changed
-    base = changed if level is chip else chip
-    return arch.model_copy(update={"chip": base.model_copy(update={"tile": tile})})
-
-
-def same(one: Program, other: Program) -> bool:
-    return all(
-        np.array_equal(value, getattr(other, name))
-        for name, value in vars(one).items()
-        if isinstance(value, np.ndarray)
-    )
-
-
-@pytest.mark.parametrize("path", ARCHS, ids=lambda p: p.stem)
-def test_what_is_only_costed_leaves_the_program_as_it_is(path: Path) -> None:
-    """Every field that the hash leaves out, changed at once: same Program, same bills."""
-    arch = load_arch(path)
-    changed = arch
-    for place, (part, _) in arch.parts().items():
-        changes: dict[str, Any] = {}
-        for name in type(part).model_fields:
-            value = getattr(part, name)
-            trial = with_part(arch, place, {name: _other(value)}) if _other(value) else arch
-            if trial is not arch and structure_hash(trial) == structure_hash(arch):
-                changes[name] = _other(value)
-        assert {"power", "area"} & set(changes) or not (part.power or part.area)
-        changed = with_part(changed, place, changes)
-    assert structure_hash(changed) == structure_hash(arch)
-    before, after = (map_trace(a, WIDE) for a in (arch, changed))
-    assert same(before.program, after.program)
-    assert before.actions.actions == after.actions.actions
-
-
-def _other(value: object) -> Any:
-    if isinstance(value, bool) or value is None:
-        return None
-    if isinstance(value, float):
-        return value * 1.5 + 1e-18
-    return value + 1 if isinstance(value, int) else None
-
-
-@pytest.mark.parametrize(
-    "path, value",
-    [
-        ("chip.tile.pe.adc.rate", "2 GS/s"),
-        ("chip.tile.pe.array.read_time", "3 ns"),
-        ("chip.tile.buffer.width", "16 b"),
-        ("chip.tile.pe.count", 3),
-        ("chip.tile.buffer.capacity", "128 B"),
-        ("clock", "2 GHz"),
-    ],
+LAYERS = (
+    ("errors",),
+    ("schema", "system"),
+    ("documents",),
+    ("trace",),
+    ("learning", "models", "trace.onnx"),
+    ("trace.hf", "trace.pytorch"),
+    ("cost_models",),
+    ("components",),
+    ("arch",),
+    ("program",),
+    ("engine",),
+    ("mapping",),
+    ("costing", "limits", "options"),
+    ("result",),
+    ("analysis",),
+    ("timeline",),
+    ("simulation",),
+    ("gpu",),
+    ("adaptation",),
+    ("tables",),
+    ("sweep", "reproduce"),
+    ("bench",),
+    ("report",),
+    ("html", "plots"),
+    ("cli",),
+    ("__main__",),
 )
-def test_what_shapes_a_program_changes_the_hash(path: str, value: object) -> None:
-    assert structure_hash(small_chip({path: value})) != structure_hash(small_chip())
+"""From the bottom up; packages beside each other do not know one another."""
+
+KNOWS_ONLY: dict[str, set[str]] = {
+    "program": set(),
+    "engine": {"program"},
+    "components": {"cost_models", "errors", "schema"},
+    "learning": {"errors", "schema", "trace"},
+    "tables": {"errors", "schema"},
+}
+"""The only packages that some may know: an engine cannot tell a crossbar from a bus."""
+
+KNOWS_NOTHING_OF = {
+    "arch": {"trace", "models", "learning"},
+    "limits": {"program", "engine"},
+    "gpu": {"arch", "program", "engine", "mapping", "costing", "simulation"},
+}
+
+RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 
-def test_a_remembered_run_costs_what_a_fresh_one_does() -> None:
-    memory: dict[str, Any] = {}
-    cheap = small_chip()
-    dear = small_chip({"chip.tile.pe.adc.power": "5 mW", "chip.tile.pe.adc.resolution": "4 b"})
-    trace = load_trace(TRACE)
-    fresh = [simulate(arch, trace) for arch in (cheap, dear)]
-    kept = [simulate(arch, trace, memory=memory) for arch in (cheap, dear)]
-    assert len(memory) == 1
-    for one, other in zip(fresh, kept, strict=True):
-        assert one.model_dump(exclude={"wall_s"}) == other.model_dump(exclude={"wall_s"})
-    assert kept[0].energy_j < kept[1].energy_j
-    assert simulate(cheap, trace, batch=2, memory=memory).latency_s > kept[0].latency_s
-    assert len(memory) == 2
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = (DOOR, *path.relative_to(ROOT).with_suffix("").parts)
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
 
 
-def test_every_kind_keeps_the_common_costs() -> None:
-    assert Component.costing_only == {"static_share", "source", "sources", "cost"}
+MODULES = modules()
+
+
+def imported(source: str, known: Mapping[str, object]) -> Iterator[str]:
+    """Modules of archsim that a source imports, anywhere in it."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (a.name for a in node.names if a.name.split(".")[0] == DOOR)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            if node.module and node.module.split(".")[0] == DOOR:
+                whole = (f"{node.module}.{a.name}" for a in node.names)
+                yield from (name if name in known else node.module for name in whole)
+
+
+IMPORTS = {
+    name: sorted(set(imported(path.read_text(encoding="utf-8"), MODULES)))
+    for name, path in MODULES.items()
+    if name != DOOR
+}
+
+
+def package(module: str) -> str:
+    """The longest name of LAYERS that a module is in."""
+    path = module.removeprefix(f"{DOOR}.")
+    return max((n for n in RANK if path == n or path.startswith(f"{n}.")), key=len, default=path)
+
+
+def edges() -> Iterator[tuple[str, str, str, str]]:
+    """(module, its package, imported module, that one's package), between packages."""
+    for module, names in IMPORTS.items():
+        for name in names:
+            if name != DOOR and package(module) != package(name):
+                yield module, package(module), name, package(name)
+
+
+def test_every_module_has_its_place() -> None:
+    assert {package(module) for module in IMPORTS} == set(RANK)
+
+
+def test_imports_point_down() -> None:
+    against = [f"{module} imports {name}" for module, above, name, below in edges()
+               if RANK[above] <= RANK[below]]  # fmt: skip
+    assert against == []
+
+
+def test_what_a_package_must_not_know() -> None:
+    wrong = [
+        f"{module} imports {name}"
+        for module, above, name, below in edges()
+        if below in KNOWS_NOTHING_OF.get(above, ()) or below not in KNOWS_ONLY.get(above, {below})
+    ]
+    assert wrong == []
+
+
+def circles(graph: Mapping[str, list[str]]) -> list[list[str]]:
+    """What is left of a graph without the nodes that lead nowhere, and then those before them."""
+    left = {name: {n for n in names if n in graph and n != name} for name, names in graph.items()}
+    while ends := {name for name, names in left.items() if not names}:
+        left = {n: names - ends for n, names in left.items() if n not in ends}
+    return [[name, *sorted(names)] for name, names in sorted(left.items())]
+
+
+def test_no_circle_of_files() -> None:
+    assert circles(IMPORTS) == []
+
+
+def test_the_check_sees_circles_and_imports_inside_functions() -> None:
+    assert circles({"a": ["b"], "b": ["c"], "c": []}) == []
+    assert [c[0] for c in circles({"a": ["b"], "b": ["c"], "c": ["b"]})] == ["a", "b", "c"]
+    source = "def f():\n    from archsim.cli import main\n    import archsim.mapping.plan\n"
+    assert list(imported(source, MODULES)) == ["archsim.cli.main", "archsim.mapping.plan"]
+    assert package("archsim.trace.hf.config") == "trace.hf"
+    assert package("archsim.trace.load") == "trace"
+
+
+def test_importing_archsim_stays_cheap() -> None:
+    """The door imports nothing but the standard library until a name is used."""
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = [n.module or "" if isinstance(n, ast.ImportFrom) else n.names[0].name for n in top]
+    assert {name.split(".")[0] for name in names} <= sys.stdlib_module_names

@@ -12,10 +12,10 @@ from test_cli_support import Shell, shell
 from test_sweep_support import GRID, Bench
 
 from archsim.errors import InputError
-from archsim.report.latex import to_latex
-from archsim.report.table import Column, Table
 from archsim.sweep import run_sweep
 from archsim.sweep.pareto import pareto
+from archsim.tables.latex import to_latex
+from archsim.tables.table import Column, Table
 
 __all__ = ["shell"]
 Points = list[tuple[int, int]]

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from test_sweep_support import GRID, TRACE, Bench, bench
 
 from archsim.errors import InputError
+from archsim.schema.expression import ExpressionError, parse_expression
 from archsim.sweep import run_sweep
-from archsim.sweep.expression import ExpressionError, parse_expression
 from archsim.sweep.model import Range
 from archsim.sweep.space import BadAxis, make_axis
 

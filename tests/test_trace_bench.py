@@ -11,8 +11,8 @@ from onnx_graphs import GraphMaker
 
 from archsim.bench import trace_bench as bench
 from archsim.errors import InputError
-from archsim.report.table import to_csv
 from archsim.report.trace_bench_tables import trace_bench_tables
+from archsim.tables.table import to_csv
 
 
 @pytest.fixture

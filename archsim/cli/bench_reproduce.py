@@ -21,7 +21,7 @@ def command(systems: tuple[str, ...], workers: int | None, as_json: bool) -> Non
 
     from archsim.bench.reproduce_bench import reproduce_bench
     from archsim.cli.console import print_json, print_tables
-    from archsim.report.table import Column, Table
+    from archsim.tables.table import Column, Table
 
     number = workers or len(os.sched_getaffinity(0))
     found = reproduce_bench(systems, number, lambda name: click.echo(f"{name} ...", err=True))

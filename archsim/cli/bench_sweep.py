@@ -24,7 +24,7 @@ def command(arch: str, workload: str, points: int, as_json: bool) -> None:
     """
     from archsim.bench.sweep_bench import sweep_bench
     from archsim.cli.console import print_json, print_tables
-    from archsim.sweep.tables import bench_table
+    from archsim.report.sweep_tables import bench_table
 
     found = sweep_bench(
         Path(arch), Path(workload), points, lambda step: click.echo(f"{step} ...", err=True)

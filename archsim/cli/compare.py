@@ -98,7 +98,7 @@ def command(
     experiment = _experiment(context, file, given)
     form = "json" if as_json else form
     if plot is not None:
-        from archsim.sweep.packages import need
+        from archsim.system.packages import need
 
         need("matplotlib", "a figure")
     with _progress(not quiet and form == "table") as progress:

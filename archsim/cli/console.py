@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from archsim.cli.stdout import write
-from archsim.report.table import Table, printable
+from archsim.tables.table import Table, printable
 
 PLAIN_WIDTH = 120
 """Width of tables in a file or a pipe."""

@@ -21,7 +21,7 @@ def command(measurement: str, trace: str, gpu: str | None, as_json: bool) -> Non
     from archsim.gpu.load import load_gpu, named_like
     from archsim.gpu.measurement import compare, load_measurement
     from archsim.report import gpu_tables
-    from archsim.report.table import rows
+    from archsim.tables.table import rows
     from archsim.trace.load import load_trace
 
     measured = load_measurement(measurement)

@@ -13,7 +13,7 @@ def command(gpu: str, as_json: bool) -> None:
     from archsim.cli.console import print_json, print_tables
     from archsim.gpu.load import load_gpu
     from archsim.report.gpu_tables import number_table, work_table
-    from archsim.report.table import rows
+    from archsim.tables.table import rows
 
     loaded = load_gpu(gpu)
     numbers, works = number_table(loaded), work_table(loaded)

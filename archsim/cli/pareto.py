@@ -19,13 +19,13 @@ def command(results: str, objectives: str, style: str, plot: str | None) -> None
     """List the non-dominated points in RESULTS, the folder of a sweep."""
     from archsim.cli import stdout
     from archsim.cli.console import print_json, print_tables
-    from archsim.report.latex import to_latex
-    from archsim.report.table import to_csv
+    from archsim.plots.pareto_panels import ENDINGS, plot_pareto
+    from archsim.report.sweep_tables import pareto_table
     from archsim.sweep.pareto import pareto
-    from archsim.sweep.plot import ENDINGS, plot_pareto
     from archsim.sweep.results import load_axes, load_rows
-    from archsim.sweep.tables import pareto_table
     from archsim.system.atomic import check_file
+    from archsim.tables.latex import to_latex
+    from archsim.tables.table import to_csv
 
     wanted = [part.strip() for part in objectives.split(",") if part.strip()]
     if not wanted:

@@ -10,7 +10,7 @@ import click
 @click.option("-o", "output", required=True, metavar="FILE", help="The page to write (.html).")
 def command(results: str, output: str) -> None:
     """Write RESULTS, a results folder or its JSON file, as one HTML page that needs no network."""
-    from archsim.html.kinds import report_page
+    from archsim.html.report_page import report_page
     from archsim.system.atomic import check_file, write_text
 
     check_file(output, (".html", ".htm"))

@@ -122,7 +122,7 @@ def _draw(results: list[ExperimentResult], folder: Path) -> None:
     if not any(result.curves for result in results):
         return
     from archsim.errors import InputError
-    from archsim.sweep.packages import need
+    from archsim.system.packages import need
 
     try:
         need("matplotlib", "a plot of a curve")

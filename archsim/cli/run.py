@@ -108,8 +108,8 @@ def command(
 
 def _write(result: Result, text: str, out: str, force: bool) -> None:
     from archsim.report import run_tables
-    from archsim.report.table import to_csv
     from archsim.system.output import RESULT_FILE, write_directory
+    from archsim.tables.table import to_csv
 
     files = {
         RESULT_FILE: text + "\n",

@@ -32,7 +32,7 @@ def _show_arch(arch: Architecture, as_json: bool) -> None:
     from archsim.arch.warnings import arch_warnings
     from archsim.cli.console import print_json, print_tables, warn
     from archsim.report.arch_tables import sum_table, tree_table
-    from archsim.report.table import rows
+    from archsim.tables.table import rows
 
     tree, totals, warnings = tree_table(arch), sum_table(arch), arch_warnings(arch)
     warn(warnings)
@@ -56,8 +56,8 @@ def _show_arch(arch: Architecture, as_json: bool) -> None:
 
 def _show_trace(trace: Trace, as_json: bool) -> None:
     from archsim.cli.console import print_json, print_tables
-    from archsim.report.table import rows
     from archsim.report.trace_tables import layer_table, total_table
+    from archsim.tables.table import rows
 
     layers = layer_table(trace)
     if not as_json:

@@ -16,7 +16,7 @@ def command(arch: str, assumptions: bool, as_json: bool) -> None:
     from archsim.arch.load import load_arch
     from archsim.cli.console import print_json, print_tables
     from archsim.report.source_tables import reference_table, source_rows, source_table
-    from archsim.report.table import rows
+    from archsim.tables.table import rows
 
     loaded = load_arch(arch)
     found = source_rows(loaded)

@@ -88,9 +88,9 @@ def _dry_run(sweep: str, workers: int | None, cache: bool, as_json: bool) -> Non
     from dataclasses import asdict
 
     from archsim.cli.console import print_json, print_tables
+    from archsim.report.sweep_tables import estimate_table
     from archsim.sweep.cluster import Workers
     from archsim.sweep.estimate import estimate
-    from archsim.sweep.tables import estimate_table
 
     found = estimate(sweep, workers=Workers(workers).number, cache=cache)
     if as_json:
@@ -101,7 +101,7 @@ def _dry_run(sweep: str, workers: int | None, cache: bool, as_json: bool) -> Non
 
 def _show(state: State, out: str, as_json: bool, quiet: bool) -> None:
     from archsim.cli.console import print_json, print_tables, warn
-    from archsim.sweep.tables import summary
+    from archsim.report.sweep_tables import summary
 
     warn(state.warnings)
     if state.damage is not None:

@@ -45,7 +45,7 @@ def sweep_progress(wanted: bool) -> Iterator[Callable[[State, str], None]]:
 
 def line(state: State) -> str:
     """`120/1,000 points, 4.1/s, 3 min left`; the rate is that of simulated points."""
-    from archsim.sweep.tables import duration
+    from archsim.report.sweep_tables import duration
 
     text = f"{state.done:,}/{state.total:,} points"
     if state.simulated and state.seconds > 0:

@@ -20,8 +20,8 @@ def command(first: str, second: str, as_json: bool) -> None:
     """
     from archsim.cli import stdout
     from archsim.cli.console import print_json, print_tables
-    from archsim.report.table import rows
     from archsim.report.trace_diff_tables import field_table, value_table
+    from archsim.tables.table import rows
     from archsim.trace.difference import compare
     from archsim.trace.load import load_trace
 

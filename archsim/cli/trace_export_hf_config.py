@@ -49,7 +49,7 @@ def command(
     from archsim.models.build import build_trace
     from archsim.models.extent import Extent
     from archsim.models.load import load_config
-    from archsim.report import figures
+    from archsim.tables import figures
     from archsim.trace.model import Precision
 
     config = load_config(model)

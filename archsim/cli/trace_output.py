@@ -62,7 +62,7 @@ def save(trace: Trace, out: Path, source: str, header: str | None = None) -> Non
     source: the model's file or folder, for the header where none is given.
     """
     from archsim.cli import stdout
-    from archsim.report import figures
+    from archsim.tables import figures
     from archsim.trace.load import save_trace
     from archsim.trace.yaml_writer import save_workload
 

@@ -44,8 +44,8 @@ def command(file: str, most: int | None, as_json: bool) -> None:
 
 
 def _trace_json(trace: Trace, most: int | None) -> dict[str, Any]:
-    from archsim.report.table import rows
     from archsim.report.trace_tables import activations, layer_table, value_table
+    from archsim.tables.table import rows
     from archsim.trace.generation import kv_cache
 
     cache = kv_cache(trace)
@@ -69,7 +69,7 @@ def _trace_json(trace: Trace, most: int | None) -> dict[str, Any]:
 def _show_scenario(scenario: Scenario, most: int, as_json: bool) -> None:
     from archsim.cli.console import print_json, print_tables
     from archsim.report.scenario_tables import request_table, scenario_table
-    from archsim.report.table import rows
+    from archsim.tables.table import rows
 
     requests = request_table(scenario, most)
     if not as_json:

@@ -30,8 +30,8 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
     from archsim.cli import stdout
     from archsim.cli.console import print_json, warn
     from archsim.errors import InputError
-    from archsim.report.table import printable
     from archsim.system import shipped
+    from archsim.tables.table import printable
 
     reports: list[dict[str, Any]] = []
     for path in files:
@@ -57,7 +57,7 @@ def command(files: tuple[str, ...], as_json: bool) -> None:
 def _arch(arch: Architecture) -> Facts:
     from archsim.arch.totals import arrays_per_chip, chip_total, peak_tops
     from archsim.arch.warnings import arch_warnings
-    from archsim.report import figures
+    from archsim.tables import figures
 
     total, tiles, arrays = chip_total(arch), arch.chip.tile.count, arrays_per_chip(arch)
     peak = peak_tops(arch)
@@ -79,7 +79,7 @@ def _arch(arch: Architecture) -> Facts:
 
 
 def _trace(trace: Trace) -> Facts:
-    from archsim.report import figures
+    from archsim.tables import figures
 
     facts = {
         "kind": "trace",
@@ -97,7 +97,7 @@ def _trace(trace: Trace) -> Facts:
 
 
 def _scenario(scenario: Scenario) -> Facts:
-    from archsim.report import figures
+    from archsim.tables import figures
 
     tasks, requests = len(scenario.tasks()), scenario.count()
     facts = {
@@ -116,7 +116,7 @@ def _scenario(scenario: Scenario) -> Facts:
 
 
 def _sweep(plan: Plan) -> Facts:
-    from archsim.report import figures
+    from archsim.tables import figures
 
     statuses = [] if plan.searching else [point.status for point in plan.points]
     left_out = {status: statuses.count(status) for status in ("invalid", "excluded")}

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from archsim.engine import Engine
 from archsim.engine import memory as mem
 from archsim.engine.activity import Activity
 from archsim.engine.cache import load_compiled
@@ -15,6 +14,7 @@ from archsim.engine.deadlock import diagnose
 from archsim.engine.fold import fold
 from archsim.engine.groups import Groups, find_groups
 from archsim.engine.interrupt import Deferred
+from archsim.engine.options import Engine
 from archsim.engine.steady import SteadyState
 from archsim.program import TIME_LIMIT, Ints, Program
 

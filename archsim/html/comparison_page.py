@@ -4,49 +4,15 @@ from __future__ import annotations
 
 import math
 from operator import attrgetter
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from archsim.html.page import Section, page
 from archsim.html.tables import html_table, plain_table
-from archsim.report import figures
-from archsim.report.table import Column, Table
+from archsim.report.views import Comparison, ComparisonRow
+from archsim.tables import figures
+from archsim.tables.table import Column, Table
 
-COMPARISON_VERSION = 1
 MOST_POWER = 7
 MOST = 10**MOST_POWER  # inferences per task at the right end of the plot
-
-
-class ComparisonRow(BaseModel):
-    """A method on a platform: joules and seconds of an inference and of a switch to a new task."""
-
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
-
-    method: str
-    platform: str
-    inference_energy_j: float
-    switch_energy_j: float
-    inference_latency_s: float
-    switch_latency_s: float
-
-    @property
-    def name(self) -> str:
-        return f"{self.method} on {self.platform}"
-
-    def energy_j(self, inferences: float) -> float:
-        """Joules per inference where a task lasts for `inferences` of them."""
-        return self.inference_energy_j + self.switch_energy_j / inferences
-
-
-class Comparison(BaseModel):
-    """What comparison.json holds."""
-
-    model_config = ConfigDict(frozen=True)
-
-    archsim_comparison_result: int = COMPARISON_VERSION
-    name: str = "comparison"
-    rows: Annotated[list[ComparisonRow], Field(min_length=1)]
 
 
 def cheapest(rows: list[ComparisonRow], most: float = MOST) -> list[tuple[float, ComparisonRow]]:

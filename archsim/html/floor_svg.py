@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from archsim.report import figures
 from archsim.result import FloorPlan
+from archsim.tables import figures
 
 CELL, GAP = 30, 12  # of a router, and between routers, in units of the picture
 # The map "cividis" (J. R. Nunez et al., PLOS ONE 13(7), 2018, doi:10.1371/journal.pone.0199239),

@@ -3,45 +3,12 @@
 from __future__ import annotations
 
 from operator import attrgetter
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
 
 from archsim.html.page import Section, page
 from archsim.html.tables import html_table
-from archsim.report import figures
-from archsim.report.table import Column, Table
-
-REPRODUCTION_VERSION = 1
-
-
-class ReproductionRow(BaseModel):
-    """A published figure, what was simulated for it, and where it was published."""
-
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
-
-    quantity: str
-    published: float
-    simulated: float
-    unit: str = ""
-    source: str = ""
-
-    @property
-    def deviation(self) -> float:
-        """(simulated - published) / published; 0 where both are 0."""
-        if self.published == 0:
-            return 0.0 if self.simulated == 0 else float("inf")
-        return (self.simulated - self.published) / abs(self.published)
-
-
-class Reproduction(BaseModel):
-    """What reproduction.json holds."""
-
-    model_config = ConfigDict(frozen=True)
-
-    archsim_reproduction: int = REPRODUCTION_VERSION
-    name: str = "reproduction"
-    rows: Annotated[list[ReproductionRow], Field(min_length=1)]
+from archsim.report.views import Reproduction
+from archsim.tables import figures
+from archsim.tables.table import Column, Table
 
 
 def reproduction_page(reproduction: Reproduction) -> str:

@@ -8,9 +8,10 @@ from typing import Any
 from archsim.html.floor_svg import floor_html
 from archsim.html.page import Section, page
 from archsim.html.tables import html_table, plain_table
-from archsim.report import figures, run_tables
-from archsim.report.table import Column, Table
+from archsim.report import run_tables
 from archsim.result import Result
+from archsim.tables import figures
+from archsim.tables.table import Column, Table
 
 ZOOM = (("in", "Zoom in"), ("out", "Zoom out"), ("left", "Left"), ("right", "Right"))
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from archsim.html.page import Section, page
 from archsim.html.tables import html_table
-from archsim.report import figures
-from archsim.report.table import Column, Table
 from archsim.schema.units import format_quantity
+from archsim.tables import figures
+from archsim.tables.table import Column, Table
 
 Row = dict[str, Any]
 UNITS = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
 
-from archsim.report.table import Column, Table
+from archsim.tables.table import Column, Table
 
 Bars = Callable[[Any], Sequence[float]]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from archsim.adaptation.comparison_result import Comparison, ComparisonRow
 from archsim.plots.style import COLOURS, HATCHES, image, new_figure, styled
-from archsim.report import figures
 from archsim.system.atomic import write_bytes
+from archsim.tables import figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

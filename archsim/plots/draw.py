@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from archsim.errors import InputError
-from archsim.html.kinds import Loaded, load_results
 from archsim.plots.style import image, styled
+from archsim.report.results import Loaded, load_results
 from archsim.result import Result
 from archsim.system.atomic import check_file, write_bytes
 

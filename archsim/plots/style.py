@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from archsim.sweep.packages import need
+from archsim.system.packages import need
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from archsim.errors import InputError
-from archsim.html.comparison_page import Comparison
 from archsim.plots.style import COLOURS, new_figure
+from archsim.report.views import Comparison
 from archsim.sweep.pareto import Row
 from archsim.sweep.pareto import pareto as front_of
 from archsim.sweep.search import objective_names

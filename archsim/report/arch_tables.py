@@ -15,9 +15,9 @@ from archsim.arch.totals import (
     peak_tops,
     tile_total,
 )
-from archsim.report import figures
-from archsim.report.table import Column, Table
 from archsim.schema.units import format_quantity
+from archsim.tables import figures
+from archsim.tables.table import Column, Table
 
 KIND = attrgetter("kind")  # every component class has it, their base does not
 

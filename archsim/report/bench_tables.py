@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archsim.bench.engine_bench import EngineBench, ProgramBench
 from archsim.bench.run_bench import CommandTime, EngineTime, RunBench
-from archsim.report.table import Column, Table
+from archsim.tables.table import Column, Table
 
 
 def _reference(engine: EngineTime | ProgramBench) -> str:

@@ -8,9 +8,9 @@ from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
 from archsim.adaptation.comparison_result import Comparison, ComparisonRow, Crossing, MethodFigures
-from archsim.report import figures
-from archsim.report.table import Column, Table
 from archsim.schema.units import format_quantity
+from archsim.tables import figures
+from archsim.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from archsim.bench.compare_bench import CompareBench

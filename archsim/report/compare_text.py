@@ -9,8 +9,8 @@ from typing import Any
 
 from archsim.adaptation.comparison_result import Comparison, ComparisonRow, Crossing
 from archsim.report.compare_tables import all_tables
-from archsim.report.latex import to_latex
-from archsim.report.table import Column, Table, to_csv, to_markdown
+from archsim.tables.latex import to_latex
+from archsim.tables.table import Column, Table, to_csv, to_markdown
 
 _SIGNS = (
     (r"(?<=\d )u(?=[sJ]\b)", r"$\\mu$"),

@@ -12,10 +12,10 @@ from archsim.components.base import ASSUMPTION
 from archsim.gpu.inference import GPUResult
 from archsim.gpu.measurement import Comparison, Measurement
 from archsim.gpu.model import GPU
-from archsim.report import figures
 from archsim.report.field_units import field_text
-from archsim.report.table import Column, Table, rows
 from archsim.schema.units import format_quantity
+from archsim.tables import figures
+from archsim.tables.table import Column, Table, rows
 
 
 @dataclass(frozen=True)

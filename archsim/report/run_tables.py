@@ -5,8 +5,8 @@ from __future__ import annotations
 from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 
-from archsim.report import figures
-from archsim.report.table import Column, Table, to_markdown
+from archsim.tables import figures
+from archsim.tables.table import Column, Table, to_markdown
 
 if TYPE_CHECKING:
     from archsim.result import Generated, Limit, Result

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import islice
 from operator import attrgetter, itemgetter
 
-from archsim.report import figures
-from archsim.report.table import Column, Table
+from archsim.tables import figures
+from archsim.tables.table import Column, Table
 from archsim.trace.scenario import Scenario
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from archsim.arch.model import Architecture
 from archsim.arch.sources import sources
 from archsim.report.field_units import text_at
-from archsim.report.table import Column, Table
+from archsim.tables.table import Column, Table
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from archsim.report.table import Column, Table
+from archsim.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

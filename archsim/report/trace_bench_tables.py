@@ -5,7 +5,7 @@ from __future__ import annotations
 from operator import attrgetter
 
 from archsim.bench.trace_bench import TraceBench
-from archsim.report.table import Column, Table
+from archsim.tables.table import Column, Table
 
 
 def trace_bench_tables(bench: TraceBench) -> list[Table]:

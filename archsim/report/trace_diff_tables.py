@@ -6,8 +6,8 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-from archsim.report import figures
-from archsim.report.table import Column, Table
+from archsim.tables import figures
+from archsim.tables.table import Column, Table
 from archsim.trace.difference import Difference, FieldDifference, ValueDifference
 
 COUNTS = ("macs", "parameters", "biases")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from archsim.report import figures
-from archsim.report.table import Column, Table
 from archsim.schema.units import format_quantity
+from archsim.tables import figures
+from archsim.tables.table import Column, Table
 from archsim.trace.generation import kv_cache
 from archsim.trace.layer import LayerBase
 from archsim.trace.model import Trace

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from archsim.errors import InputError
 from archsim.options import FIGURES_ALONE, RunOptions
 from archsim.reproduce.curves import Placed, combinations
-from archsim.reproduce.experiment import AxisValue, Chip, ModelChoice
+from archsim.reproduce.experiment import AxisValue, Chip, Curve, ModelChoice
 from archsim.reproduce.load import Experiment
 from archsim.reproduce.store import Store
 
@@ -89,6 +89,10 @@ class Bench:
         return content
 
     # --- curves ----------------------------------------------------------------------------
+
+    def curve(self, name: str) -> Curve:
+        """A curve as the file has it."""
+        return self.experiment.curve(name)
 
     def points(
         self, curve: str, where: Mapping[str, AxisValue] | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import Field
 
@@ -11,11 +12,55 @@ from archsim.options import RunOptions
 from archsim.schema import Model
 
 if TYPE_CHECKING:
-    from archsim.reproduce.bench import Bench
+    from archsim.adaptation.adapted import Adapted
+    from archsim.adaptation.evaluate import Switch
+    from archsim.adaptation.learn import Step
+    from archsim.arch.model import Architecture
+    from archsim.learning.work import LearningWork
+    from archsim.reproduce.curves import Placed
+    from archsim.reproduce.experiment import AxisValue, Curve
+    from archsim.result import Result
+    from archsim.trace.model import Trace
 
 ChipName = Annotated[str, Field(description="one of the experiment's chips")]
 ModelName = Annotated[str, Field(description="one of the experiment's models")]
 MethodName = Annotated[str, Field(description="one of the experiment's methods")]
+
+
+class Workbench(Protocol):
+    """What a measure may ask for; chips, models, methods and curves by their names in the file.
+
+    archsim.reproduce.bench has it, with everything simulated once and kept.
+    """
+
+    def value(self, name: str) -> float:
+        """The value of another measure."""
+
+    def curve(self, name: str) -> Curve:
+        """A curve as the file has it."""
+
+    def points(
+        self, curve: str, where: Mapping[str, AxisValue] | None = None
+    ) -> Iterator[tuple[Placed, Workbench]]:
+        """Every combination of a curve's axes, with the bench of the experiment that has it."""
+
+    def chip(self, name: str) -> Architecture:
+        """An architecture."""
+
+    def model(self, name: str) -> Trace:
+        """A trace."""
+
+    def adapted(self, chip: str, model: str, method: str | None) -> Adapted:
+        """A model as a method prepares it for a chip."""
+
+    def inference(self, chip: str, model: str, method: str | None, run: RunOptions) -> Result:
+        """Inferences, simulated."""
+
+    def switch(self, chip: str, model: str, method: str, run: RunOptions, *, once: bool) -> Switch:
+        """A change of task, or with `once` the first set-up, simulated."""
+
+    def step(self, chip: str, model: str, method: str, work: LearningWork) -> Step:
+        """A training step, simulated."""
 
 
 class Measure(Model):
@@ -28,7 +73,7 @@ class Measure(Model):
         """Other measures of the experiment whose values this one needs."""
         return frozenset()
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         """Simulate or derive the number; InputError if a chip, model or method is unfit."""
         raise NotImplementedError
 

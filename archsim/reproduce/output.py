@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from archsim.report.latex import to_latex
-from archsim.report.table import Table, rows, to_csv, to_markdown
 from archsim.reproduce.result import CurveResult, ExperimentResult
 from archsim.reproduce.tables import curve_table, figures_table, sensitivity_table
 from archsim.system.atomic import write_text
+from archsim.tables.latex import to_latex
+from archsim.tables.table import Table, rows, to_csv, to_markdown
 
 Format = Literal["md", "latex", "csv", "json"]
 REPORT_FILE = "reproduction.json"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from archsim.report.table import Table, to_markdown
 from archsim.reproduce.result import ExperimentResult
 from archsim.reproduce.tables import (
     assumptions_table,
@@ -13,6 +12,7 @@ from archsim.reproduce.tables import (
     figures_table,
     sensitivity_table,
 )
+from archsim.tables.table import Table, to_markdown
 
 STATES = ("agrees", "calibrated", "deviates", "compared", "predicted", "not reproduced")
 COMMAND = "archsim reproduce all --page docs/reproductions.md"

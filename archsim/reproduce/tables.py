@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import attrgetter
 
-from archsim.report.table import Column, Table
 from archsim.reproduce.last import Listed
 from archsim.reproduce.result import (
     CurveResult,
@@ -14,6 +13,7 @@ from archsim.reproduce.result import (
     SensitivityResult,
 )
 from archsim.schema.units import format_quantity
+from archsim.tables.table import Column, Table
 
 NOTE = (
     "agrees, deviates: within the figure's band of the published one or not; calibrated: a value "

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from archsim.errors import InputError
 from archsim.sweep.model import Cluster
-from archsim.sweep.packages import need
+from archsim.system.packages import need
 
 Kind = Literal["local", "slurm", "pbs"]
 ANSWER_SECONDS = 10

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from archsim.schema.expression import parse_expression
 from archsim.sweep import folder as folders
 from archsim.sweep.cache import Cache
-from archsim.sweep.expression import parse_expression
 from archsim.sweep.inputs import Inputs
 from archsim.sweep.names import Names
 from archsim.sweep.plan import Plan

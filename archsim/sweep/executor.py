@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from archsim.errors import InputError
-from archsim.sweep.expression import parse_expression
+from archsim.schema.expression import parse_expression
 from archsim.sweep.inputs import Inputs, tool_version
-from archsim.sweep.packages import need
 from archsim.sweep.points import FAILED, Point, together
 from archsim.sweep.worker import Outcome, WrongVersion, run_point, run_points
+from archsim.system.packages import need
 
 CHUNK_SECONDS = 1.0  # handing a chunk out and back takes some 10 ms
 LARGEST_CHUNK = 1000

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from archsim.errors import InputError, nearest
-from archsim.sweep.expression import ExpressionError
+from archsim.schema.expression import ExpressionError
 
 if TYPE_CHECKING:
     from archsim.adaptation.adapted import Adapted

@@ -9,7 +9,7 @@ from archsim.documents import Document
 from archsim.documents.node import KeyPath
 from archsim.errors import InputError, Location, nearest
 from archsim.result import Result
-from archsim.sweep.expression import Expression, ExpressionError, parse_expression
+from archsim.schema.expression import Expression, ExpressionError, parse_expression
 from archsim.sweep.inputs import Inputs
 from archsim.sweep.methods import METHOD, NONE, SWITCH_FIGURES, given_by, name_of, parameters
 from archsim.sweep.model import Derived, Range, Search, Sweep

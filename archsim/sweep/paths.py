@@ -14,7 +14,7 @@ from archsim.arch.sources import NOT_NUMBERS
 from archsim.arch.structure import shaping
 from archsim.errors import nearest
 from archsim.options import RunOptions
-from archsim.sweep.expression import BASE_UNITS
+from archsim.schema.expression import BASE_UNITS
 from archsim.trace.model import Trace
 
 RUN, TRACE = "run.", "trace."

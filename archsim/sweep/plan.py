@@ -7,14 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archsim.errors import InputError, Location
+from archsim.schema.expression import Expression, ExpressionError
 from archsim.sweep import folder as folders
-from archsim.sweep.expression import Expression, ExpressionError
 from archsim.sweep.idle_axes import idle_axes
 from archsim.sweep.inputs import Inputs
 from archsim.sweep.model import Search, Sweep
 from archsim.sweep.names import Names
 from archsim.sweep.points import INVALID, Planner, Point
-from archsim.sweep.strategies import Told, count, generations
+from archsim.sweep.space import Told
+from archsim.sweep.strategies import count, generations
 from archsim.sweep.worker import unmet_before
 
 PROBES = 256

@@ -11,8 +11,8 @@ from typing import Any
 from archsim.arch.load import arch_from_document
 from archsim.errors import InputError
 from archsim.options import DEFAULT_RUN, RunOptions
+from archsim.schema.expression import Expression, ExpressionError
 from archsim.simulation import content_hash
-from archsim.sweep.expression import Expression, ExpressionError
 from archsim.sweep.inputs import Inputs, fault_text, numbers_only, tool_version, with_value
 from archsim.sweep.methods import METHOD, content, parameter, parameters
 from archsim.sweep.names import Names

@@ -21,8 +21,8 @@ from archsim.sweep.plan import Plan
 from archsim.sweep.points import EXCLUDED, FAILED, INVALID, OK, Point
 from archsim.sweep.results import write_table
 from archsim.sweep.search import UNMET
+from archsim.sweep.space import Told
 from archsim.sweep.store import Damage, Record, Store
-from archsim.sweep.strategies import Told
 from archsim.sweep.worker import Outcome, judge
 
 

@@ -14,9 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archsim.sweep.model import Search
-from archsim.sweep.packages import need
-from archsim.sweep.space import Axis
-from archsim.sweep.strategies import Generations, Told
+from archsim.sweep.space import Axis, Generations, Told
+from archsim.system.packages import need
 
 UNMET = "unmet"
 """Figure that tells the search how many constraints a point that did run misses."""

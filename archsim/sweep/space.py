@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,13 @@ from archsim.sweep.model import Range
 
 MAX_VALUES = 10_000_000
 _NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)\s*(.*)\Z", re.S)
+
+
+Settings = dict[str, Any]
+Told = Mapping[str, Any] | None
+"""What a generation is answered with, point by point: its figures, or None if it has none."""
+
+Generations = Generator[list[Settings], Sequence[Told], None]
 
 
 class BadAxis(ValueError):

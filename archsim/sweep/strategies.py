@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Generator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from archsim.errors import InputError
 from archsim.sweep.model import Sample, Search, Sweep
-from archsim.sweep.packages import need
-from archsim.sweep.space import Axis
+from archsim.sweep.space import Axis, Generations, Settings
+from archsim.system.packages import need
 
-Settings = dict[str, Any]
-Told = Mapping[str, Any] | None
-"""What a generation is answered with, point by point: its figures, or None if it has none."""
-
-Generations = Generator[list[Settings], Sequence[Told], None]
 MAX_POINTS = 10_000_000
 
 

@@ -13,7 +13,7 @@ from archsim.arch.totals import chip_total, peak_tops
 from archsim.errors import InputError
 from archsim.options import FIGURES_ALONE
 from archsim.result import Result
-from archsim.sweep.expression import Expression, ExpressionError, parse_expression
+from archsim.schema.expression import Expression, ExpressionError, parse_expression
 from archsim.sweep.inputs import Inputs, fault_text, tool_version
 from archsim.sweep.methods import METHOD, SWITCH_FIGURES, method_of, parameter, switch_figures
 from archsim.sweep.names import CHIP_FIGURES, FIGURES

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from archsim.reproduce.bench import Bench
-from archsim.reproduce.measure import ChipName, Measure, MethodName, ModelName
+from archsim.reproduce.measure import ChipName, Measure, MethodName, ModelName, Workbench
 
 
 class AdaptedMeasure(Measure):
@@ -17,5 +16,5 @@ class AdaptedMeasure(Measure):
     method: MethodName
     of: Literal["trained", "stored_bits"] = "trained"
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         return float(getattr(bench.adapted(self.chip, self.model, self.method), self.of))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from archsim.errors import InputError
-from archsim.reproduce.bench import Bench
-from archsim.reproduce.measure import ChipName, Measure
+from archsim.reproduce.measure import ChipName, Measure, Workbench
 
 if TYPE_CHECKING:
     from archsim.arch.model import Architecture
@@ -27,7 +26,7 @@ class ChipMeasure(Measure):
         "tops", "pe_gops", "array_w", "pes", "area_mm2", "static_w", "cells_mm2", "write_j"
     ] = "tops"  # fmt: skip
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         """The number; InputError for cells of a chip that has no bit-serial macros."""
         from archsim.arch.pe import roles
         from archsim.arch.totals import arrays_per_chip, chip_total, peak_tops

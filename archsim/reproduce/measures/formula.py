@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from archsim.errors import InputError
-from archsim.reproduce.bench import Bench
-from archsim.reproduce.measure import Measure
-from archsim.sweep.expression import ExpressionError, parse_expression
+from archsim.reproduce.measure import Measure, Workbench
+from archsim.schema.expression import ExpressionError, parse_expression
 
 
 class Formula(Measure):
@@ -28,7 +27,7 @@ class Formula(Measure):
     def reads(self) -> frozenset[str]:
         return parse_expression(self.expression).names - set(self.given)
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         """The formula's value; InputError if it has none, as for a division by zero."""
         known = {**self.given, **{name: bench.value(name) for name in self.reads()}}
         try:

@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import PositiveInt
 
-from archsim.reproduce.bench import Bench
-from archsim.reproduce.measure import Measure, ModelName
+from archsim.reproduce.measure import Measure, ModelName, Workbench
 
 
 class GpuInference(Measure):
@@ -22,7 +21,7 @@ class GpuInference(Measure):
     fuse: bool = True
     launch: Literal["graph", "host"] = "graph"
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         from archsim.gpu.inference import inference
         from archsim.gpu.load import load_gpu
 

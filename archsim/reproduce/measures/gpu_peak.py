@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from archsim.reproduce.bench import Bench
-from archsim.reproduce.measure import Measure
+from archsim.reproduce.measure import Measure, Workbench
 
 
 class GpuPeak(Measure):
@@ -20,7 +19,7 @@ class GpuPeak(Measure):
     of: Literal["tops", "tops_per_w"] = "tops_per_w"
     precision: str = "fp16"
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         from archsim.gpu.load import load_gpu
 
         gpu = load_gpu(self.gpu)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from archsim.reproduce.bench import Bench
-from archsim.reproduce.measure import ChipName, MeasuredRun, MethodName, ModelName
+from archsim.reproduce.measure import ChipName, MeasuredRun, MethodName, ModelName, Workbench
 
 
 class Inference(MeasuredRun):
@@ -31,7 +30,7 @@ class Inference(MeasuredRun):
         "power_w",
     ] = "energy_j"
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         result = bench.inference(self.chip, self.model, self.method, self.run())
         if self.of == "energy_dynamic_j":
             return result.energy_j - result.energy_static_j

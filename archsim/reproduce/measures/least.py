@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from archsim.errors import InputError
-from archsim.reproduce.bench import Bench
 from archsim.reproduce.curves import label
 from archsim.reproduce.experiment import AxisValue
-from archsim.reproduce.measure import Measure
+from archsim.reproduce.measure import Measure, Workbench
 
 
 class Least(Measure):
@@ -26,10 +25,10 @@ class Least(Measure):
     where: dict[str, AxisValue] = {}
     at: str | None = None
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         found: list[tuple[float, float]] = []
         fault: InputError | None = None
-        measure = bench.experiment.curve(self.curve).measure
+        measure = bench.curve(self.curve).measure
         for point, other in bench.points(self.curve, self.where):
             x = next((value for axis, value in point if axis.name == self.at), 0.0)
             assert isinstance(x, int | float)  # checked at load

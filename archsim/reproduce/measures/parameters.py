@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from archsim.reproduce.bench import Bench
-from archsim.reproduce.measure import Measure, ModelName
+from archsim.reproduce.measure import Measure, ModelName, Workbench
 
 
 class Parameters(Measure):
@@ -15,5 +14,5 @@ class Parameters(Measure):
     model: ModelName
     biases: bool = True
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         return float(bench.model(self.model).parameters(biases=self.biases))

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, PositiveInt, model_validator
 
-from archsim.reproduce.bench import Bench
-from archsim.reproduce.measure import ChipName, Measure, MethodName, ModelName
+from archsim.reproduce.measure import ChipName, Measure, MethodName, ModelName, Workbench
 
 if TYPE_CHECKING:
     from archsim.learning.work import LearningWork
@@ -43,11 +42,11 @@ class StepMeasure(Measure):
             raise ValueError("a method needs a chip")
         return self
 
-    def work(self, bench: Bench) -> LearningWork:
+    def work(self, bench: Workbench) -> LearningWork:
         """What the step needs; InputError for a pattern that names a layer without weights."""
         return self.trace_and_work(bench)[1]
 
-    def trace_and_work(self, bench: Bench) -> tuple[Trace, LearningWork]:
+    def trace_and_work(self, bench: Workbench) -> tuple[Trace, LearningWork]:
         """The trace that the step is of, as the method has changed it, and what the step needs."""
         from archsim.learning import learning_work
 

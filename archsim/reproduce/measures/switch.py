@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from archsim.reproduce.bench import Bench
-from archsim.reproduce.measure import ChipName, MeasuredWrites, MethodName, ModelName
+from archsim.reproduce.measure import ChipName, MeasuredWrites, MethodName, ModelName, Workbench
 
 
 class SwitchMeasure(MeasuredWrites):
@@ -32,7 +31,7 @@ class SwitchMeasure(MeasuredWrites):
     ] = "joules"
     once: bool = False
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         found = bench.switch(self.chip, self.model, self.method, self.run(), once=self.once)
         if self.of == "dynamic":
             return found.joules - found.static

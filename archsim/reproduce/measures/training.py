@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from archsim.errors import InputError
-from archsim.reproduce.bench import Bench
+from archsim.reproduce.measure import Workbench
 from archsim.reproduce.measures.step import StepMeasure
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Training(StepMeasure):
             raise ValueError(f"{self.of} needs a method")
         return self
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         """The figure; InputError for a step that cannot be simulated, and for cells that nothing
         wears."""
         work = self.work(bench)
@@ -75,7 +75,7 @@ class Training(StepMeasure):
             return self._on_chip(bench, work)
         return self._on_gpu(work)
 
-    def _on_chip(self, bench: Bench, work: LearningWork) -> float:
+    def _on_chip(self, bench: Workbench, work: LearningWork) -> float:
         assert self.chip is not None and self.method is not None
         step = bench.step(self.chip, self.model, self.method, work)
         forward = {record.name for record in work.layers}

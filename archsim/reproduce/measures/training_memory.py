@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, PositiveInt
 
-from archsim.reproduce.bench import Bench
+from archsim.reproduce.measure import Workbench
 from archsim.reproduce.measures.step import StepMeasure
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class TrainingMemory(StepMeasure):
     kind: Literal["training_memory"]
     frozen_bits: Annotated[PositiveInt, Field(description="of a parameter that is not trained")] = 8
 
-    def value(self, bench: Bench) -> float:
+    def value(self, bench: Workbench) -> float:
         trace, work = self.trace_and_work(bench)
         frozen = trace.parameters(biases=True) - work.trainable
         held = work.trainable * self.bits + frozen * self.frozen_bits

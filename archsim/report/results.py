@@ -1,4 +1,4 @@
-"""What a path holds, a run, a sweep, a comparison or a reproduction, and the page for it."""
+"""What a path holds: a run, a sweep, a comparison or a reproduction."""
 
 from __future__ import annotations
 
@@ -56,26 +56,6 @@ def load_results(path: str | Path) -> Loaded:
     return Loaded("sweep", rows, place.resolve().name)
 
 
-def report_page(path: str | Path) -> str:
-    """The HTML report of results; InputError as for `load_results`."""
-    loaded = load_results(path)
-    if loaded.kind == "run":
-        from archsim.html.run_page import run_page
-
-        return run_page(loaded.content)
-    if loaded.kind == "comparison":
-        from archsim.html.comparison_page import comparison_page
-
-        return comparison_page(loaded.content)
-    if loaded.kind == "reproduction":
-        from archsim.html.reproduction_page import reproduction_page
-
-        return reproduction_page(loaded.content)
-    from archsim.html.sweep_page import sweep_page
-
-    return sweep_page(loaded.name, loaded.content)
-
-
 def _from_file(place: Path) -> Loaded:
     from archsim.documents import check_version, load_document, validate
 
@@ -88,12 +68,12 @@ def _from_file(place: Path) -> Loaded:
 
         return Loaded("run", result_from_document(document), name)
     if key == "archsim_comparison_result":
-        from archsim.html.comparison_page import COMPARISON_VERSION, Comparison
+        from archsim.report.views import COMPARISON_VERSION, Comparison
 
         check_version(document, "comparison", key, COMPARISON_VERSION)
         return Loaded("comparison", validate(Comparison, document), name)
     if key == "archsim_reproduction":
-        from archsim.html.reproduction_page import REPRODUCTION_VERSION, Reproduction
+        from archsim.report.views import REPRODUCTION_VERSION, Reproduction
 
         check_version(document, "reproduction", key, REPRODUCTION_VERSION)
         return Loaded("reproduction", validate(Reproduction, document), name)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from archsim.report import figures
-from archsim.report.table import Column, Table
 from archsim.schema.units import format_quantity
 from archsim.sweep.search import objective_names
+from archsim.tables import figures
+from archsim.tables.table import Column, Table
 
 if TYPE_CHECKING:
     from archsim.bench.sweep_bench import SweepBench
