@@ -18,7 +18,7 @@ FUNCTIONS = {
     "PRelu": "leaky_relu", "Elu": "elu", "Selu": "elu", "Celu": "elu", "Sigmoid": "sigmoid",
     "HardSigmoid": "hardsigmoid", "HardSwish": "hardswish", "Tanh": "tanh", "Gelu": "gelu",
     "Swish": "silu", "QuickGelu": "silu", "Mish": "mish", "Softplus": "softplus",
-    "Erf": "erf", "Exp": "exp", "Log": "log", "Sqrt": "sqrt", "Sin": "sin",
+    "Erf": "erf", "Exp": "exp", "Log": "log", "Sqrt": "sqrt", "Rsqrt": "sqrt", "Sin": "sin",
     "Cos": "cos", "Abs": "abs", "Neg": "scale", "Reciprocal": "scale", "Floor": "round",
     "Ceil": "round", "Round": "round", "Sign": "compare", "Not": "compare", "IsNaN": "compare",
     "IsInf": "compare",

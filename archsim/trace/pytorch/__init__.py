@@ -1,4 +1,4 @@
-"""Traces from PyTorch modules, by recording a real forward pass."""
+"""Traces from PyTorch modules: torch.export, its ATen operators, and a run on real input."""
 
 from __future__ import annotations
 

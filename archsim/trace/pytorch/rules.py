@@ -1,4 +1,4 @@
-"""Rules for the nodes that ONNX does not have: masks and operators that archsim does not know."""
+"""Rules for the nodes that ONNX does not have: masks, rotary embeddings, moves by real indices."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from archsim.trace.mask import recognise
 from archsim.trace.onnx import layout
 from archsim.trace.onnx.builder import Builder
 from archsim.trace.onnx.graph import Node
+from archsim.trace.onnx.movement import default_layout
 from archsim.trace.operators import Activation, MatMul, Softmax, Unknown
-from archsim.trace.pytorch.functions import MASK
-from archsim.trace.pytorch.recorder import UNKNOWN
+from archsim.trace.pytorch.aten_pointwise import MASK
+from archsim.trace.pytorch.emitter import UNKNOWN
 from archsim.trace.pytorch.rotary import ROTARY
 
 
@@ -68,7 +69,34 @@ def rotary(builder: Builder, node: Node) -> None:
     builder.views[node.outputs[0]] = builder.pointwise(Activation, node, view, function="rotary")
 
 
-OWN_RULES: dict[str, Callable[[Builder, Node], None]] = {MASK: mask, ROTARY: rotary}
+def running(builder: Builder, node: Node) -> None:
+    """A running sum: an addition for each element."""
+    view = builder.view(node)
+    builder.views[node.outputs[0]] = builder.pointwise(Activation, node, view, function="scale")
+
+
+def _moved(function: str) -> Callable[[Builder, Node], None]:
+    """A move of all inputs to a tensor of the output's shape, in the first one's layout."""
+
+    def convert(builder: Builder, node: Node) -> None:
+        views = [builder.views[name] for name in node.inputs if name in builder.views]
+        shape = builder.shape(node.outputs[0])
+        alike = next((view for view in views if view.shape == shape), None)
+        axes, rank = (alike.axes, alike.rank) if alike else _resized(views[0], shape)
+        builder.views[node.outputs[0]] = builder.move(node, views, axes, rank, function)
+
+    return convert
+
+
+def _resized(view: layout.View, shape: tuple[int, ...]) -> tuple[layout.Axes, int]:
+    axes = layout.resized(view.axes, shape) if len(view.axes) == len(shape) else None
+    return (axes, view.rank) if axes is not None else default_layout(shape)
+
+
+OWN_RULES: dict[str, Callable[[Builder, Node], None]] = {
+    MASK: mask, ROTARY: rotary, "Running": running, "Pick": _moved("slice"),
+    "Scatter": _moved("pad"), "Flip": _moved("flip"), "Roll": _moved("transpose"),
+}  # fmt: skip
 
 
 def _set_mask(builder: Builder, index: int, fields: Mapping[str, Any]) -> None:
