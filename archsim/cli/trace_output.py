@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from archsim.errors import InputError
 
@@ -56,6 +58,35 @@ def output_path(output: str | None, name: str, ending: str = ".trace.json") -> P
     return out
 
 
+def _with_origin(trace: Trace, source: str) -> Trace:
+    """The trace with the command that makes it and the content of the model that it reads."""
+    from archsim.trace.origin import model_hash, origin
+
+    context = click.get_current_context()
+    words = [*context.command_path.split(), *_words(context)]
+    made = origin(shlex.join(words), model_hash(source))
+    provenance = trace.provenance.model_copy(update={"origin": made})
+    return trace.model_copy(update={"provenance": provenance})
+
+
+def _words(context: click.Context) -> list[str]:
+    """The arguments and options that were given, without the place of the output."""
+    words: list[str] = []
+    for option in context.command.params:
+        name = str(option.name)
+        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        value = context.params[name]
+        if name == "output":
+            continue
+        for one in value if isinstance(value, tuple | list) else [value]:
+            if isinstance(option, click.Option):
+                words.append(option.opts[0])
+            if not (isinstance(option, click.Option) and option.is_flag):
+                words.append(str(one))
+    return words
+
+
 def save(trace: Trace, out: Path, source: str, header: str | None = None) -> None:
     """Write a trace as JSON, or as a YAML workload below `header`, and print one line about it.
 
@@ -66,6 +97,8 @@ def save(trace: Trace, out: Path, source: str, header: str | None = None) -> Non
     from archsim.trace.load import save_trace
     from archsim.trace.yaml_writer import save_workload
 
+    if header is None:
+        trace = _with_origin(trace, source)
     try:
         if out.suffix.lower() in WORKLOAD:
             save_workload(trace, out, header or f"{trace.name}, read from {Path(source).name}.")

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt
 from archsim.schema import Model
 from archsim.trace.layer import LayerBase, Shape, TensorShape
 from archsim.trace.operators import Layer
+from archsim.trace.origin import Origin
 from archsim.trace.stats import TensorStats
 
 TRACE_VERSION: Final = 1
@@ -54,6 +55,9 @@ class Provenance(Model):
     model: Annotated[str, Field(description="the trained model or the paper of the shapes")]
     made_by: Annotated[str, Field(description="the command or script that wrote this file")]
     data: Annotated[str, Field(description="the real input the statistics come from")] = "none"
+    origin: Annotated[
+        Origin | None, Field(description="how it was made: `archsim trace check` compares it")
+    ] = None
 
 
 class Trace(Model):

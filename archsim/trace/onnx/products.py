@@ -14,7 +14,7 @@ from archsim.trace.onnx.layout import CHANNEL, Axis, Factor, View
 from archsim.trace.onnx.patterns import REPEATED
 from archsim.trace.onnx.registry import rule
 from archsim.trace.onnx.weights import Weight, weight_of
-from archsim.trace.operators import Linear, MatMul
+from archsim.trace.operators import Conv2d, Linear, MatMul
 
 
 @rule("Gemm")
@@ -72,11 +72,40 @@ def matmul(builder: Builder, node: Node) -> None:
         _linear(builder, node, view, len(view.axes) - 2, rows, weight, left)
     elif builder.is_constant(right):
         view = builder.view(node)
+        if math.prod(builder.shape(right)[:-2]) > 1:
+            _per_head(builder, node, view, right)
+            return
         inner, columns = _matrix(builder, node, right)
         weight = weight_of(builder.graph, right, lambda w: w.reshape(inner, columns))
         _linear(builder, node, view, len(view.axes) - 1, columns, weight, right)
     else:
         _activations(builder, node, builder.view(node, 0), builder.view(node, 1))
+
+
+def _per_head(builder: Builder, node: Node, view: View, stored: str) -> None:
+    """A constant matrix for every head: a grouped convolution over single positions."""
+    *lead, inner, columns = builder.shape(stored)
+    rank = len(view.axes)
+    lead = [1] * (rank - 2 - len(lead)) + lead
+    heads = math.prod(lead)
+    if list(view.shape[:-2]) != lead or view.shape[-1] != inner:
+        raise builder.unsupported(
+            node, f"has a constant operand of shape {[*lead, inner, columns]}"
+        )
+    joined = tuple(factor for axis in (*view.axes[:-2], view.axes[-1]) for factor in axis)
+    flat = replace(view, axes=((), joined, (), view.axes[-2]))
+    source = builder.arrange(node, flat, (2, 3), (1,), exact=True)
+    weight = weight_of(
+        builder.graph, stored,
+        lambda w: w.reshape(heads, inner, columns).transpose(1, 0, 2).reshape(inner, -1),
+    )  # fmt: skip
+    wide = [(Factor((CHANNEL, i), n),) if n > 1 else () for i, n in enumerate(lead)]
+    last: Axis = (Factor((CHANNEL, rank), columns),) if columns > 1 else ()
+    builder.views[node.outputs[0]] = builder.emit(
+        Conv2d, node, [source], (*wide, source.axes[3], last), source.rank, weight=weight,
+        stored=stored, in_channels=heads * inner, out_channels=heads * columns, groups=heads,
+        kernel=(1, 1),
+    )  # fmt: skip
 
 
 def _matrix(builder: Builder, node: Node, name: str) -> tuple[int, int]:

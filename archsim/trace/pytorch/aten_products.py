@@ -128,6 +128,27 @@ def embedding(e: Emitter, node: fx.Node, weight: Any, indices: Any, **rest: Any)
     e.emit("Gather", node, [weight, name], axis=0)
 
 
+@rule("_embedding_bag", "embedding_bag", "_embedding_bag_forward_only")
+def embedding_bag(
+    e: Emitter, node: fx.Node, weight: Any, indices: Any, offsets: Any, mode: int = 0, **rest: Any
+) -> None:
+    """Rows of a table, and their sum, mean or maximum: one bag for one inference."""
+    shape = e.results[node.name][0]
+    ids = e.flow.ids_behind(indices)
+    if shape[0] != 1 or ids is None:
+        e.refused(node, f"embedding_bag of {shape[0]} bags")
+        return
+    count = e.results[indices.name][0][0]
+    name = e.name(ids)
+    if e.shape(ids) != (count,):
+        name = e.emit("Reshape", node, [name], "ids", (count,), of=ids, derive=np.ravel)
+    rows = e.emit("Gather", node, [weight, name], "rows", (count, shape[1]), axis=0)
+    e.sources.pop(rows)  # the rows have no tensor of their own
+    op = ("ReduceSum", "ReduceMean", "ReduceMax")[mode]
+    e.emit(op, node, [rows], axes=[0], keepdims=1)
+    e.alias_entry(node, 0, f"{node.name}.0")
+
+
 # Norms
 
 

@@ -258,7 +258,7 @@ class Emitter:
         if root is None or not own:
             return []
         names = sorted({self._tied[name] for name in own if name in self._tied})
-        whole = root in self._tied or root == node.name
+        whole = root.partition("[")[0] not in self._tied or "[" not in root
         sizes = dict(self.module.named_parameters())
         if whole:
             return [(name, "", sizes[name].numel()) for name in names]

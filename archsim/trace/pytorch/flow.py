@@ -25,6 +25,7 @@ PRODUCTS = {
     "conv_transpose2d": 0, "conv_transpose3d": 0, "addmm": 1, "mm": 0, "matmul": 0, "bmm": 0,
     "lstm": 0, "gru": 0, "layer_norm": 0, "native_layer_norm": 0,
 }  # fmt: skip
+LOOKUPS = ("embedding", "_embedding_bag", "embedding_bag", "_embedding_bag_forward_only")
 
 
 class Flow:
@@ -62,7 +63,7 @@ class Flow:
             elif (
                 any(self.is_live(g) for g in given)
                 or node.name in self._promoted
-                or (name == "embedding" and self._is_lookup(node))
+                or (name in LOOKUPS and self._is_lookup(node))
             ):
                 self.live.add(node.name)
             elif name in PRODUCTS and self._promote(node, PRODUCTS[name]):

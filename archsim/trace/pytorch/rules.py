@@ -49,6 +49,7 @@ def follow_mask(builder: Builder, first: int) -> None:
 def unknown(builder: Builder, node: Node) -> None:
     """An operator without a cost, in the layout of its input where the shape stays."""
     views = [builder.views[name] for name in node.inputs if name in builder.views]
+    views = views or [builder.views[builder.graph.inputs[0]]]
     for index, name in enumerate(node.outputs):
         if not builder.uses[name]:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import nn
 
 from archsim.errors import InputError
@@ -15,6 +16,7 @@ from archsim.trace.onnx.patterns import fuse
 from archsim.trace.onnx.record import Record
 from archsim.trace.onnx.registry import RULES
 from archsim.trace.onnx.shapes import prune
+from archsim.trace.origin import origin, tensors_hash
 from archsim.trace.pytorch import aten_moves, aten_pointwise, aten_products  # noqa: F401  (rules)
 from archsim.trace.pytorch.capture import Inputs, arguments, capture
 from archsim.trace.pytorch.conservation import Ledger
@@ -65,6 +67,7 @@ def trace_module(
                 model=f"{type(module).__module__}.{type(module).__qualname__}",
                 made_by="archsim.trace_module",
                 data=data,
+                origin=origin("archsim.trace_module", _content(module)),
             ),
             "precision": Precision(weight=quantiser.weight_bits, input=quantiser.input_bits),
             "inputs": [
@@ -78,6 +81,15 @@ def trace_module(
             "layers": layers,
         }
     )
+
+
+def _content(module: nn.Module) -> str:
+    """SHA-256 of all parameters and buffers; of types that NumPy lacks the bytes count."""
+    found: list[tuple[str, object]] = []
+    for name, tensor in module.state_dict().items():
+        plain = tensor.detach().cpu().contiguous()
+        found.append((name, plain.reshape(-1).view(torch.uint8).numpy()))
+    return tensors_hash(found)
 
 
 def _prepared(graph: RecordedGraph) -> RecordedGraph:
