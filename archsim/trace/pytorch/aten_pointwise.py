@@ -200,13 +200,13 @@ def _masks(e: Emitter, node: fx.Node, scores: Any, term: fx.Node) -> bool:
         return False
     unseen = values < MASKED
     if not bool(unseen.any()):
-        if bool(values.any()):
+        if bool(values.any()) or e.flow.stored[term.name]:
             return False
         e.same(node, scores)
         return True
     rest = values.masked_fill(unseen, 0.0)
     source: Any = scores
-    if bool(rest.any()):
+    if bool(rest.any()) or e.flow.stored[term.name]:
         added = e.joined(node, array(rest), [term], "added")
         source = e.emit("Add", node, [scores, added], "biased")
     mask(e, node, source, array(unseen.logical_not()))

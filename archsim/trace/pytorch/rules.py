@@ -81,6 +81,8 @@ def _moved(function: str) -> Callable[[Builder, Node], None]:
 
     def convert(builder: Builder, node: Node) -> None:
         views = [builder.views[name] for name in node.inputs if name in builder.views]
+        if not views:
+            raise builder.unsupported(node, "moves nothing that is computed")
         shape = builder.shape(node.outputs[0])
         alike = next((view for view in views if view.shape == shape), None)
         axes, rank = (alike.axes, alike.rank) if alike else _resized(views[0], shape)
