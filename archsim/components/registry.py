@@ -9,12 +9,16 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from archsim.components.base import Component
+from archsim.components.roles import check_role
 from archsim.schema.kinds import classes_by_kind
 
 
 def kinds() -> dict[str, type[Component]]:
-    """Component classes by the name used in YAML."""
-    return classes_by_kind("archsim.components", Component)
+    """Component classes by the name used in YAML; TypeError for one that is unfit for its role."""
+    found = classes_by_kind("archsim.components", Component)
+    for kind in found.values():
+        check_role(kind)
+    return found
 
 
 def any_component() -> Any:

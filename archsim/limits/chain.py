@@ -16,10 +16,11 @@ from archsim.components.bus import Bus
 from archsim.components.dram import Dram
 from archsim.components.offchip_link import OffchipLink
 from archsim.components.register import Register
+from archsim.components.roles import DigitalUnit
 from archsim.limits.demand import IN_ARRAYS, Demand, able
 from archsim.mapping.graph import HOST
 from archsim.mapping.growth import Growth
-from archsim.mapping.needs import DigitalUnit, Need
+from archsim.mapping.needs import Need
 from archsim.mapping.primitives import Primitives, primitives
 from archsim.mapping.writer import LONG, MOST_BEATS
 from archsim.trace import operators as op
@@ -225,7 +226,7 @@ def _outside(arch: Architecture, need: Need) -> float:
 def _fastest(arch: Architecture, work: Primitives, share: float) -> list[Work]:
     """A share of a work on the fastest able unit; nothing if there is none."""
     units = [arch.chip.tile.parts[name] for name in able(arch, work)]
-    works = [_least_work(unit, work, share) for unit in units]  # type: ignore[arg-type]
+    works = [_least_work(u, work, share) for u in units if isinstance(u, DigitalUnit)]
     return [min(works, key=lambda w: w.seconds)] if works else []
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.arch.model import Architecture
+from archsim.components.roles import DigitalUnit
 from archsim.limits.demand import Demand
-from archsim.mapping.needs import DigitalUnit
 from archsim.mapping.primitives import Primitives
 
 Seconds = NDArray[np.float64]
@@ -64,7 +64,9 @@ def shared_units(arch: Architecture, demands: list[Demand], tiles: int) -> tuple
 
 
 def _unit(arch: Architecture, name: str) -> DigitalUnit:
-    return arch.chip.tile.parts[name]  # type: ignore[return-value]
+    unit = arch.chip.tile.parts[name]
+    assert isinstance(unit, DigitalUnit)  # `able` has found it
+    return unit
 
 
 def _dual(times: Seconds) -> tuple[float, Seconds]:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, cast
 
 from archsim.arch.model import Architecture
 from archsim.arch.pe import Roles, roles
-from archsim.components.base import Work
 from archsim.components.buffer import Buffer
 from archsim.components.bus import Bus
 from archsim.components.column_mask import ColumnMask
 from archsim.components.dram import Dram
 from archsim.components.mesh_router import MeshRouter
+from archsim.components.roles import WITH_WEIGHTS, DigitalUnit, WeightUnit
 from archsim.errors import InputError
 from archsim.mapping.graph import Operation
 from archsim.mapping.growth import Growth, growths, product_growth
@@ -24,15 +23,6 @@ from archsim.mapping.tiling import PEShare, Weights, tile_shards, weights_of
 from archsim.trace import operators as op
 from archsim.trace.layer import TensorShape, channels
 from archsim.trace.model import Trace
-
-
-class DigitalUnit(Protocol):
-    """A component that computes primitives (vector unit, activation unit, adder ...)."""
-
-    primitives: frozenset[str]
-
-    def compute(self, primitives: Mapping[str, float]) -> Work:
-        """Time and actions of that many primitives."""
 
 
 @dataclass
@@ -92,8 +82,8 @@ def unit_for(arch: Architecture, work: Primitives) -> tuple[str, DigitalUnit] | 
     if not work:
         return None
     for name, part in arch.chip.tile.parts.items():
-        if set(work) <= getattr(part, "primitives", frozenset()):
-            return name, part  # type: ignore[return-value]
+        if isinstance(part, DigitalUnit) and set(work) <= part.primitives:
+            return name, part
     return None
 
 
@@ -217,15 +207,19 @@ def _stored(arch: Architecture, need: Need, placement: Placement) -> Need:
     """A layer whose weights a unit of the tile holds: a LoRA branch, a cluster's memory."""
     operation, name = need.operation, placement.units[need.operation.name]
     layer, unit = operation.layer, arch.chip.tile.parts.get(name)
-    if not isinstance(layer, op.Linear) or "weight_mac" not in getattr(unit, "primitives", ()):
+    if (
+        not isinstance(layer, op.Linear)
+        or not isinstance(unit, WeightUnit)
+        or WITH_WEIGHTS not in unit.primitives
+    ):
         raise InputError(
             f"'{name}' of the tile cannot hold and compute layer '{operation.name}'.",
             fix="Place linear layers on a unit with weights of its own.",
         )
     group = placement.groups.get(operation.name, 1)
-    need.unit = name, cast(DigitalUnit, unit)
+    need.unit = name, unit
     moved = (layer.rows + layer.columns) * group * need.input_bits
-    need.work = {"weight_mac": layer.rows * layer.columns * group, "moved_bit": moved}
+    need.work = {WITH_WEIGHTS: layer.rows * layer.columns * group, "moved_bit": moved}
     need.reads = {0: layer.rows * group * need.input_bits}
     need.memory_bits = layer.parameters() * need.weight_bits
     need.most_shards = layer.columns

@@ -13,15 +13,15 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, cast
 
 import numpy as np
 
 from archsim.arch.model import Architecture
 from archsim.arch.pe import AnalogRoles, MacroRoles, Roles, roles
-from archsim.components.base import Work, ceil_div
+from archsim.components.base import ceil_div
 from archsim.components.column_mask import ColumnMask
 from archsim.components.dram import Dram
+from archsim.components.roles import Memory
 from archsim.components.write_driver import WriteDriver
 from archsim.errors import InputError
 from archsim.mapping.graph import HOST
@@ -31,13 +31,6 @@ from archsim.mapping.tiling import ArrayShare
 from archsim.mapping.transport import TILE, Transport
 from archsim.mapping.writer import Writer
 from archsim.mapping.written import Rewrite, Written, pes_written
-
-
-class Memory(Protocol):
-    """A component with weights or masks of its own."""
-
-    def write(self, bits: int) -> Work:
-        """Time and actions of storing so many bits."""
 
 
 def cell_endurance(arch: Architecture) -> float:
@@ -200,8 +193,9 @@ class Programming:
                 _, loaded = self._load(f"{rewrite.layer} values", part.tile, count)
                 if rewrite.home == "unit":
                     assert need.unit is not None  # the plan has placed it there
-                    memory = f"{TILE}.{need.unit[0]}", cast(Memory, need.unit[1])
-                    self._store(memory, (part.tile,), count, loaded)
+                    name, unit = need.unit
+                    assert isinstance(unit, Memory)  # and has found that it holds weights
+                    self._store((f"{TILE}.{name}", unit), (part.tile,), count, loaded)
                 self.written.bits += count
 
     def _mask(self) -> tuple[str, Memory]:
