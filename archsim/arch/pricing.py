@@ -26,24 +26,35 @@ def fill_prices(arch: Architecture, document: Document) -> None:
     field without a value.
     """
     found: list[Priced] = []
-    array = roles(arch.chip.tile.pe).array
-    for path, (level, _) in arch.levels().items():
-        for name, part in level.parts.items():
-            if part.cost is not None:
-                place = f"{path}.{name}"
-                filled, rows = _filled(arch, place, part, array, document)
-                _put(level, name, filled)
-                found += rows
+    pe = roles(arch.chip.tile.pe)
+    # Others may need what the array's model fills in, such as the time of a read.
+    places = [
+        (f"{p}.{name}", level) for p, (level, _) in arch.levels().items() for name in level.parts
+    ]
+    places.sort(key=lambda place: place[0] != f"chip.tile.pe.{pe.names['array']}")
+    array: Component = pe.array
+    for path, level in places:
+        name = path.rpartition(".")[2]
+        part = level.parts[name]
+        if part.cost is None:
+            continue
+        filled, rows = _filled(arch, path, part, array, document)
+        _put(level, name, filled)
+        found += rows
+        array = filled if part is array else array
     arch._priced = tuple(found)
 
 
 def contradictions(arch: Architecture) -> list[str]:
-    """A sentence for every typed number that is over ten times off what its model says."""
+    """A sentence for every typed cost that is over ten times off what its model says.
+
+    Times are left out: a model says how fast a part can be, and a file how fast it is run.
+    """
     return [
         f"{row.path}.{row.field} is {row.typed:.4g}, and its model '{row.model}' says "
         f"{row.value:.4g}: {row.ratio:.3g} times apart."
         for row in arch.priced
-        if row.ratio > CONTRADICTION
+        if row.ratio > CONTRADICTION and row.field not in ("rate", "clock", "read_time", "pulse")
     ]
 
 
@@ -84,6 +95,7 @@ def _filled(
     changes = {field: value for field, value in said.items() if field not in typed}
     filled = part.model_copy(update=changes)
     filled.model_fields_set.difference_update(changes)
+    filled._filled = frozenset(changes)
     filled.refresh()
     _complete(filled, said, document, path)
     rows = [
@@ -104,7 +116,8 @@ def _filled(
 def _known(part: Component, field: str) -> Any:
     """A field of a part, unless it is a placeholder that a model has yet to fill."""
     declared = type(part).model_fields.get(field)
-    if declared is not None and declared.is_required() and field not in part.model_fields_set:
+    known = field in part.model_fields_set or field in part._filled
+    if declared is not None and declared.is_required() and not known:
         return None
     return getattr(part, field, None)
 

@@ -49,8 +49,11 @@ def command(
 ) -> None:
     """Run the experiment of SYSTEM, of all systems ("all"), or of a YAML; without one, list them.
 
+    "silicon": fabricated macros priced by cost models, beside their papers' figures.
+
     Values that were worked out are kept, so that an interrupted run goes on where it was.
     """
+    from archsim.cli.reproduce_silicon import SYSTEM, reproduce_silicon
     from archsim.reproduce.last import keep_last
     from archsim.reproduce.load import load_experiment, systems
     from archsim.reproduce.output import write_result, write_tables
@@ -65,6 +68,9 @@ def command(
         return
     if as_json:
         kind = "json"
+    if system == SYSTEM:
+        reproduce_silicon(kind, out, page, quiet)
+        return
     known = systems()
     names = known if system == "all" else [system]
     experiments = {e.system: e for e in map(load_experiment, names)}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, model_validator
 
 from archsim.components.values import Values
 from archsim.cost_models.base import CostModel
@@ -66,6 +66,8 @@ class Component(Model):
     cost: Annotated[
         AnyModel | None, Field(description="model of all costs that are not typed here")
     ] = None
+
+    _filled: frozenset[str] = PrivateAttr(frozenset())  # by the cost model
 
     title: ClassVar[str] = ""  # plural heading in breakdowns
     costing_only: ClassVar[frozenset[str]] = frozenset(

@@ -15,7 +15,10 @@ AT = Technology(65e-9)
 
 
 class AdcFlash(CostModel):
-    """173 fF V^2 and, at 65 nm, 903 um2 for each of 2^b levels: medians of six flash converters."""
+    """173 fF V^2 and 903 um2 at 65 nm for each of 2^b levels: medians of three flash converters.
+
+    Other nodes by the scaling of logic, which comparators and their clocks are.
+    """
 
     model: Literal["adc_flash"]
     converters: Annotated[Count, Field(description="that share the rate, side by side")] = 1
@@ -29,6 +32,6 @@ class AdcFlash(CostModel):
     def price(self, part: Structure, at: Technology) -> Price:
         levels = 2 ** within("a resolution", part.need("resolution"), 1, 8, " b")
         return Price(
-            {"conversion": levels * LEVEL * at.supply**2},
+            {"conversion": levels * LEVEL * AT.supply**2 * at.energy_over(AT)},
             area=self.converters * levels * LEVEL_AREA * at.area_over(AT),
         )

@@ -102,6 +102,8 @@ class CostModel(Model):
         """The scale that applies to a field of the component."""
         if name in ("clock", "rate"):
             return 1 / self.delay_scale
+        if name == "read_time":
+            return self.delay_scale
         if name.endswith("area"):
             return self.area_scale
         return self.energy_scale if name.endswith("energy") or name == "power" else 1.0

@@ -9,7 +9,7 @@ from pydantic import Field, PositiveFloat
 from archsim.cost_models.base import CostModel, Price, Structure, Technology
 from archsim.cost_models.gates import AT
 from archsim.cost_models.sram import CELL_AREA, CELL_AT
-from archsim.schema.units import Voltage
+from archsim.schema.units import Duration, Voltage
 
 BITLINE = 0.35e-15  # F per cell at 28 nm
 
@@ -18,6 +18,7 @@ class CapacitiveCells(CostModel):
     """C dV V per cell and read: its capacitor and its piece of the bitline.
 
     Energy is the average over random inputs and weights, of which a quarter move the capacitor.
+    `cycle` is a read measured at one supply, from which others follow by the alpha-power law.
     Area is that of 6T cells with their compute transistors, `cell_factor` times as large.
     """
 
@@ -27,6 +28,8 @@ class CapacitiveCells(CostModel):
     activity: Annotated[
         PositiveFloat, Field(le=1, description="share of cells that move their capacitor")
     ] = 0.25
+    cycle: Annotated[Duration, Field(description="of a read, measured at `cycle_supply`")] = 0.0
+    cycle_supply: Annotated[Voltage, Field(description="at which `cycle` was measured")] = 0.0
     cell_factor: Annotated[PositiveFloat, Field(description="area over that of a 6T cell")] = 2.0
 
     source: ClassVar[str] = (
@@ -34,10 +37,16 @@ class CapacitiveCells(CostModel):
         "1 fF a cell and twice the area of a 6T cell unless given"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"crossbar"})
+    fills: ClassVar[frozenset[str]] = frozenset({"read_time"})
 
     def price(self, part: Structure, at: Technology) -> Price:
         line = BITLINE * at.energy_over(AT) * (AT.supply / at.supply) ** 2
         swing = self.swing or at.supply
         energy = (self.cell_capacitance * 1e-15 + line) * swing * at.supply * self.activity
         cell = CELL_AREA * at.area_over(CELL_AT) * self.cell_factor
-        return Price({"cell_read": energy}, area=part.need("rows") * part.need("columns") * cell)
+        fields = {}
+        if self.cycle or not part.get("read_time"):
+            measured = Technology(at.node, part.need("cycle_supply"))
+            fields["read_time"] = part.need("cycle") * at.delay_over(measured)
+        area = part.need("rows") * part.need("columns") * cell
+        return Price({"cell_read": energy}, area=area, fields=fields)

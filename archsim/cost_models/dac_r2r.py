@@ -14,7 +14,7 @@ RESISTOR = 2e-6  # mm2 of one resistor R
 
 
 class DacR2R(CostModel):
-    """b V^2 / (12 R) while driven, the average over uniform random codes, and half the flip-flops.
+    """b V^2 / (12 R) for a read of the array, over uniform random codes, and half the flip-flops.
 
     A bit that is one sees 3 R (its rung and the ladder to both sides): V^2 / 3R for half the codes,
     of which the other bits, which lift its node to a third of V on average, take half back.
@@ -35,4 +35,4 @@ class DacR2R(CostModel):
         power = bits * volts**2 / (3 * self.unit_resistance) / 4
         switched = bits / 2 * gates.flop_energy
         area = (3 * bits + 1) * RESISTOR + bits * gates.flop_area
-        return Price({"pulse": power * part.need("pulse") + switched}, area=area)
+        return Price({"pulse": power * part.need("read_time") + switched}, area=area)

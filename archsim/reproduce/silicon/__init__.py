@@ -1,0 +1,1 @@
+"""Fabricated macros: figures of their papers beside those that cost models and the engine give."""
