@@ -17,12 +17,12 @@ def reproduce_silicon(kind: Format | None, out: str | None, page: str | None, qu
     from archsim.cli import stdout
     from archsim.cli.console import print_json, print_tables
     from archsim.cli.progress import progress_bar
-    from archsim.report.latex import to_latex
-    from archsim.report.table import to_csv, to_markdown
     from archsim.reproduce.silicon.run import run_silicon
     from archsim.reproduce.silicon.tables import as_json, silicon_table
     from archsim.reproduce.silicon.tables import page as whole_page
     from archsim.system.atomic import check_file, write_text
+    from archsim.tables.latex import to_latex
+    from archsim.tables.table import to_csv, to_markdown
 
     if out is not None:
         raise click.UsageError("--out takes an experiment; 'silicon' has --page and --format.")

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from operator import attrgetter
 from typing import Any
 
-from archsim.report.table import Column, Table, to_markdown
 from archsim.reproduce.silicon.run import Row, summary
+from archsim.tables.table import Column, Table, to_markdown
 
 COMMAND = "archsim reproduce silicon --page docs/silicon.md"
 _HEAD = f"""# Fabricated macros
