@@ -26,7 +26,7 @@ Shape = tuple[int, ...]
 def lean(trace: Trace, **options: Any) -> Mapped:
     """Map with the least buffers, and nothing for comfort."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "COMFORT", (0.0,))
+        patch.setattr(plan, "COMFORT", (0.0, 0.0))
         return map_trace(CHIP, trace, chips=None, **options)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from archsim.arch.model import Architecture
 from archsim.components.base import ceil_div
 from archsim.components.buffer import Buffer
+from archsim.mapping.network import Network
 from archsim.mapping.spans import Slice
+from archsim.program import Ints
 
 
 class NoRoom(Exception):
@@ -68,14 +72,19 @@ class Floor:
         self.pes_per_tile = tile.pe.count
         self.bits_per_tile = int(buffer.capacity) * buffer.count
         self.used_pes = [0] * self.tiles
-        self.free_bits = [self.bits_per_tile] * self.tiles
-        self.load: dict[str, list[float]] = {}
+        self.free_bits = np.full(self.tiles, self.bits_per_tile)
+        self.load: dict[str, np.ndarray[tuple[int], np.dtype[np.float64]]] = {}
         self.memory = {  # free bits of weights in units that hold some, by name and tile
-            name: [int(getattr(part, "capacity", 0)) * part.count] * self.tiles
+            name: np.full(self.tiles, int(getattr(part, "capacity", 0)) * part.count)
             for name, part in tile.parts.items()
             if "weight_mac" in getattr(part, "primitives", ())
         }
         self.cursor = 0
+        network = Network(arch, chips)
+        routers = [network.router_of(tile) for tile in range(self.tiles)]
+        spots = [network.place(router) for _, router in routers]
+        self.chip = np.array([chip for chip, _ in routers])
+        self.x, self.y = np.array([x for x, _ in spots]), np.array([y for _, y in spots])
 
     def place_array_lanes(self, lanes: int, pes: list[int], room: Room, name: str) -> list[Lane]:
         """Place the PEs of all lanes on consecutive tiles; every tile used also buffers the input.
@@ -129,7 +138,7 @@ class Floor:
         tiles = [part.tile for lane in lanes for part in lane.parts]
         if any(self.free_bits[tile] < bits for tile in tiles):
             return False
-        loads = self.load.setdefault(unit, [0.0] * self.tiles)
+        loads = self.load.setdefault(unit, np.zeros(self.tiles))
         for tile in tiles:
             self.free_bits[tile] -= bits
             loads[tile] += load
@@ -142,47 +151,48 @@ class Floor:
         bits: int,
         unit: str,
         load: float,
-        near: int,
+        near: list[int],
         name: str,
         weights: int = 0,
     ) -> list[Lane]:
         """Give each of lanes x shards a unit on a tile of its own, the nearest with room.
 
-        load: share of the unit's time that each takes; bits: buffer space each needs; weights:
-        bits of weights that the unit itself must hold.
+        load: share of the unit's time that each takes; bits: buffer space each needs; near: for
+        each lane the tile beside which it is to stand; weights: bits of weights that the unit
+        itself must hold.
         """
         if bits > self.bits_per_tile:
             raise self._no_buffer(name, bits)
-        loads = self.load.setdefault(unit, [0.0] * self.tiles)
-        order = sorted(range(self.tiles), key=lambda t: (abs(t - near), t))
+        loads = self.load.setdefault(unit, np.zeros(self.tiles))
         memory = self.memory.get(unit) if weights else None
-        roomy = [
-            t
-            for t in order
-            if self.free_bits[t] >= bits and (memory is None or memory[t] >= weights)
-        ]
+        roomy = self.free_bits >= bits
+        if memory is not None:
+            roomy &= memory >= weights
         wanted = lanes * shards
-        if len(roomy) < wanted:
+        present = int(roomy.sum())
+        if present < wanted:
             room = f"{bits // 8192 + 1} KB of free buffer"
             if weights:
                 room += f" and {ceil_div(weights, 8192)} KB free in the {unit}"
-            raise NoRoom(f"{name} needs {wanted} tiles with {room} each, {len(roomy)} have it")
-        idle = [t for t in roomy if loads[t] + load <= 1]
-        if len(idle) < wanted:  # share units that are busy already, the least loaded first
-            rest = sorted(set(roomy) - set(idle), key=lambda t: (loads[t], abs(t - near), t))
-            idle += rest
-        chosen = idle[:wanted]
-        for tile in chosen:
+            raise NoRoom(f"{name} needs {wanted} tiles with {room} each, {present} have it")
+        # units that are busy already are shared last, the least loaded first
+        busy = np.where(loads + load <= 1, 0.0, 1 + loads)
+        placed = []
+        for tile in near:
+            free = np.flatnonzero(roomy)
+            order = np.lexsort((free, self._hops(tile)[free], busy[free]))
+            chosen = free[order[:shards]]
+            roomy[chosen] = False
             if memory is not None:
-                memory[tile] -= weights
-            self.free_bits[tile] -= bits
-            loads[tile] += load
-        return [
-            Lane(
-                [
-                    TilePart(tile, slice=Slice(index, shards))
-                    for index, tile in enumerate(chosen[i * shards : (i + 1) * shards])
-                ]
-            )
-            for i in range(lanes)
-        ]
+                memory[chosen] -= weights
+            self.free_bits[chosen] -= bits
+            loads[chosen] += load
+            parts = enumerate(chosen.tolist())
+            placed.append(Lane([TilePart(t, slice=Slice(index, shards)) for index, t in parts]))
+        return placed
+
+    def _hops(self, tile: int) -> Ints:
+        """Links between the routers of a tile and of every other; another chip is far away."""
+        far = (self.chip != self.chip[tile]) * self.tiles
+        found: Ints = abs(self.x - self.x[tile]) + abs(self.y - self.y[tile]) + far
+        return found

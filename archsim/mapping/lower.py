@@ -6,6 +6,7 @@ import gc
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +16,14 @@ from archsim.arch.pe import Roles, roles
 from archsim.components.base import ceil_div
 from archsim.components.dram import Dram
 from archsim.components.register import Register
+from archsim.mapping.choice import Choice
 from archsim.mapping.clock import choose_tick
 from archsim.mapping.dependencies import Dependencies
-from archsim.mapping.floor import Lane, TilePart
+from archsim.mapping.floor import TilePart
 from archsim.mapping.graph import HOST, Operation, operations
 from archsim.mapping.growth import finest
 from archsim.mapping.mapped import Mapped, OperationInfo
-from archsim.mapping.needs import Need, unit_for
+from archsim.mapping.needs import Need
 from archsim.mapping.network import Network
 from archsim.mapping.options import MapOptions, chosen
 from archsim.mapping.placement import AS_USUAL, Placement
@@ -46,6 +48,7 @@ def map_trace(
     *,
     batch: int = 1,
     placement: Placement = AS_USUAL,
+    choice: Choice | None = None,
     rewrites: Sequence[Rewrite] = (),
     seed: int = 0,
     **by_name: Any,
@@ -59,7 +62,8 @@ def map_trace(
     """
     with _without_collections():
         ops = operations(trace, placement.groups)
-        placed = plan(arch, trace, ops, chosen(MapOptions, options, by_name), placement)
+        chosen_options = chosen(MapOptions, options, by_name)
+        placed = plan(arch, trace, ops, chosen_options, placement, choice)
         return _Lowering(arch, trace, placed, batch).run(rewrites, seed)
 
 
@@ -73,6 +77,20 @@ def _without_collections() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@dataclass
+class _Heap:
+    """Sums of PEs on one tile, behind the stages `ends`; closed: it has taken a neighbour's."""
+
+    tile: int
+    pes: list[PEShare]
+    ends: list[int]
+    closed: bool = False
+
+    def shares(self, other: _Heap) -> bool:
+        """True if both have sums of the same outputs."""
+        return bool(widths_of(self.pes).keys() & widths_of(other.pes).keys())
 
 
 class _Lowering:
@@ -206,8 +224,8 @@ class _Lowering:
             lane = lanes[variant % len(lanes)]
             if need.weights is not None:
                 gathered = shares[variant % len(lanes)]
-                ends = [self._gather(need, sums, *part, lane) for part in gathered]
-                ends = self._merge([pes for _, pes in gathered], lane, ends)
+                ends = [self._gather(need, sums, *part) for part in gathered]
+                ends = self._merge(need, sums, gathered, ends)
                 leaving = [(TilePart(lane.home), ends)]
             else:
                 leaving = [(part, []) for part in lane.parts]
@@ -222,13 +240,13 @@ class _Lowering:
     ) -> list[int]:
         """Gates and fused activations on a tile's share of a result, then its output register."""
         if operation.recurrent:
-            ends = [self._on_unit(part.tile, need.work, ends)]
+            ends = [self._on_unit(operation, "gates", part.tile, need.work, ends)]
         for fused in operation.fused:
             work = primitives(fused, [operation.shape], operation.shape)
             self.writer.layer = fused.name
             share = {k: v / part.slice.parts for k, v in work.items()}
             with self.writer.growing(need.result_growth):
-                ends = [self._on_unit(part.tile, share, ends)]
+                ends = [self._on_unit(operation, fused.name, part.tile, share, ends)]
         self.writer.layer = operation.name
         bits = ceil_div(need.result_bits, part.slice.parts)
         with self.writer.growing(need.result_growth):
@@ -271,17 +289,15 @@ class _Lowering:
             with self.writer.growing(need.growth):
                 self.writer.work(f"{TILE}.{name}", (part.tile,), unit.compute(share), parents)
 
-    def _on_unit(self, tile: int, work: Primitives, parents: list[int]) -> int:
-        """Primitives on the tile's first digital unit that runs them all."""
-        found = unit_for(self.arch, work)
-        assert found is not None  # checked by the plan
-        name, unit = found
+    def _on_unit(
+        self, operation: Operation, role: str, tile: int, work: Primitives, parents: list[int]
+    ) -> int:
+        """Primitives on the tile's digital unit that the plan chose for this role."""
+        name, unit = self.plan.units[operation.index, role]
         return self.writer.work(f"{TILE}.{name}", (tile,), unit.compute(work), parents)
 
-    def _gather(
-        self, need: Need, sums: Counter[int], part: TilePart, pes: list[PEShare], lane: Lane
-    ) -> int:
-        """Move a tile's results out of its PEs' registers, add them up, send them home.
+    def _gather(self, need: Need, sums: Counter[int], part: TilePart, pes: list[PEShare]) -> int:
+        """Move a tile's results out of its PEs' registers and add them up.
 
         sums: arrays that add to each output.
         """
@@ -289,19 +305,55 @@ class _Lowering:
         ends = [self.transport.to_bus(part.tile, bits)]
         adds = additions([pe.widths for pe in pes])
         if adds:
-            ends = [self._on_unit(part.tile, {"add": adds}, ends)]
-        if part.tile == lane.home:
-            return ends[0]
-        bits = result_bits(pes, sums, need.input_bits)
-        arrived = self.transport.send(part.tile, frozenset([(lane.home, WHOLE)]), bits, ends)
-        return arrived[lane.home][0]
+            ends = [self._on_unit(need.operation, "sums", part.tile, {"add": adds}, ends)]
+        return ends[0]
 
-    def _merge(self, tiles: list[list[PEShare]], lane: Lane, ends: list[int]) -> list[int]:
-        """Add the partial sums of different tiles at the home tile."""
-        adds = additions([widths_of(pes) for pes in tiles])
-        if adds == 0:
-            return ends
-        return [self._on_unit(lane.home, {"add": adds}, ends)]
+    def _merge(
+        self,
+        need: Need,
+        sums: Counter[int],
+        gathered: list[tuple[TilePart, list[PEShare]]],
+        ends: list[int],
+    ) -> list[int]:
+        """Bring a lane's results to its home tile, the first, and add up what belongs together.
+
+        Partial sums are added in a tree: of two neighbours with sums of the same outputs one sends
+        its own to the other, as long as there are such. Then all go home.
+        """
+        heaps = [
+            _Heap(part.tile, pes, [end]) for (part, pes), end in zip(gathered, ends, strict=True)
+        ]
+        while True:
+            merged: list[_Heap] = []
+            for heap in heaps:
+                other = merged[-1] if merged else None
+                shared = other is not None and not other.closed and other.shares(heap)
+                if other is None or not shared:
+                    merged.append(_Heap(heap.tile, heap.pes, heap.ends))
+                    continue
+                self._join(need, sums, other, heap)
+                other.closed = True  # in this round
+            if len(merged) == len(heaps):
+                break
+            heaps = [_Heap(h.tile, h.pes, h.ends) for h in merged]
+        home, *others = heaps
+        for heap in others:
+            self._join(need, sums, home, heap)
+        return home.ends
+
+    def _join(self, need: Need, sums: Counter[int], into: _Heap, heap: _Heap) -> None:
+        """Send the sums of one tile to another and add them to those there."""
+        ends = heap.ends
+        if heap.tile != into.tile:
+            bits = result_bits(heap.pes, sums, need.input_bits)
+            target = frozenset([(into.tile, WHOLE)])
+            ends = [self.transport.send(heap.tile, target, bits, ends)[into.tile][0]]
+        adds = additions([widths_of(into.pes), widths_of(heap.pes)])
+        into.ends = [*into.ends, *ends]
+        into.pes = [*into.pes, *heap.pes]
+        if adds:
+            work = {"add": adds}
+            into.ends = [self._on_unit(need.operation, "sums", into.tile, work, into.ends)]
 
     def _info(
         self,

@@ -20,6 +20,7 @@ from archsim.mapping.placement import AS_USUAL, Placement
 from archsim.mapping.primitives import Primitives, elements_read, primitives
 from archsim.mapping.sums import additions
 from archsim.mapping.tiling import PEShare, Weights, tile_shards, weights_of
+from archsim.mapping.units import DigitalUnit, fastest
 from archsim.trace import operators as op
 from archsim.trace.layer import TensorShape, channels
 from archsim.trace.model import Trace
@@ -27,7 +28,7 @@ from archsim.trace.model import Trace
 
 @dataclass
 class Need:
-    """What one operation asks of the chip; lanes and shards are set by the balance.
+    """What one operation asks of the chip; lanes and shards are set by the plan.
 
     lanes: copies that share the positions; shards: tiles of one lane that share the channels;
     leader: the digital operation on whose tiles this one runs (itself, if it has its own);
@@ -77,16 +78,6 @@ class Need:
         return self.operation.channels * self.input_bits
 
 
-def unit_for(arch: Architecture, work: Primitives) -> tuple[str, DigitalUnit] | None:
-    """The first digital unit of the tile that runs all the primitives."""
-    if not work:
-        return None
-    for name, part in arch.chip.tile.parts.items():
-        if isinstance(part, DigitalUnit) and set(work) <= part.primitives:
-            return name, part
-    return None
-
-
 def needs_of(
     arch: Architecture, trace: Trace, ops: list[Operation], placement: Placement = AS_USUAL
 ) -> list[Need]:
@@ -104,14 +95,14 @@ def needs_of(
             missing.append(f"{layer.name} ({layer.op}: a dram in the chip)")
         if need.work and need.unit is None and not operation.recurrent:
             missing.append(f"{operation.name} ({', '.join(need.work)})")
-        if operation.recurrent and unit_for(arch, need.work) is None:
+        if operation.recurrent and fastest(arch, need.work) is None:
             missing.append(f"{operation.name} (gates: {', '.join(need.work)})")
         for fused in operation.fused:
             work = primitives(fused, [operation.shape], operation.shape)
-            if unit_for(arch, work) is None:
+            if fastest(arch, work) is None:
                 missing.append(f"{fused.name} ({', '.join(work)})")
         meeting = additions([pe.widths for pe in need.pes])  # those of one PE meet in its arrays
-        if meeting and unit_for(arch, {"add": 1}) is None:
+        if meeting and fastest(arch, {"add": 1}) is None:
             missing.append(f"{operation.name} (add, to merge partial sums)")
     if missing:
         shown = "; ".join(missing[:6]) + (f"; and {len(missing) - 6} more" if missing[6:] else "")
@@ -182,7 +173,7 @@ def _need(
         need.seconds = pe.vector_seconds(columns, need.input_bits, held) * need.turns
         return need
     need.work = primitives(layer, inputs, operation.shape)
-    need.unit = unit_for(arch, need.work)
+    need.unit = fastest(arch, need.work)
     need.reads = {
         feed.which: elements_read(layer, feed.which, inputs, operation.shape) * need.input_bits
         for feed in operation.feeds
