@@ -51,7 +51,17 @@ def simulate(
     report = progress or (lambda phase, done, total: None)
     report("loading", 0, 0)
     arch, trace = _loaded(arch, trace)
+    if run.effort and run.choice is None:
+        from archsim.search.local import search
+
+        report("searching", 0, 0)
+        run = run.model_copy(update={"choice": search(arch, trace, run, placement)})
     mapped, activity = _run(arch, trace, run, placement, engine, outputs, memory, report)
+    if outputs.mapping is not None:
+        from archsim.mapping.mapping_file import text_of
+        from archsim.system.atomic import write_text
+
+        write_text(outputs.mapping, text_of(arch, trace, mapped.choice, mapped.chips))
     report("costing", 0, 0)
     return _result(arch, trace, mapped, activity, run, placement, outputs, paths, begun)
 

@@ -150,7 +150,7 @@ def test_both_engines_agree_and_nothing_is_lost(
     assert finishes(mapped, "l1") == finishes(mapped, "l1", "reference")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.tuples(st.integers(1, 2), st.integers(1, 2)),
     st.tuples(st.integers(1, 3), st.integers(1, 3)),

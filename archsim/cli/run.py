@@ -11,6 +11,7 @@ from archsim.cli.run_options import options_of, run_options
 from archsim.cli.shipped_file import CHIP, MODEL
 
 if TYPE_CHECKING:
+    from archsim.options import RunOptions
     from archsim.result import Result
 
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
               help="Also write what ran when, for ui.perfetto.dev (.json, .pftrace).")  # fmt: skip
 @click.option("--timeline-limit", type=click.IntRange(100, 10**8), default=100_000, metavar="N",
               show_default=True, help="Most slices in the timeline; more are merged.")  # fmt: skip
+@click.option("--mapping", metavar="FILE",
+              help="Take the mapping of FILE; where there is none yet, write it.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def command(
     arch: str,
@@ -44,6 +47,7 @@ def command(
     out: str | None,
     force: bool,
     timeline: str | None,
+    mapping: str | None,
     timeline_limit: int,
     quiet: bool,
     **given: Any,
@@ -69,12 +73,15 @@ def command(
         check_directory(out, force=force)
     if timeline is not None:
         check_file(timeline, TIMELINE_ENDINGS)
+    options = options_of(given)
+    if mapping is not None:
+        options = _mapped_by(check_file(mapping, (".yaml", ".yml")), arch, trace, options)
     try:
         with progress_bar(not quiet and not as_json) as progress:
             result = simulate(
                 arch,
                 trace,
-                options_of(given),
+                options,
                 engine=Engine(
                     engine,
                     fold_lock_step=not no_fold,
@@ -82,7 +89,11 @@ def command(
                     max_plus=not no_max_plus,
                     steady_state=not no_steady_state,
                 ),
-                outputs=Outputs(timeline=timeline, timeline_limit=timeline_limit),
+                outputs=Outputs(
+                    timeline=timeline,
+                    timeline_limit=timeline_limit,
+                    mapping=None if options.choice else mapping,
+                ),
                 progress=progress,
             )
     except InputError as fault:
@@ -104,6 +115,18 @@ def command(
         if out is not None and _holds(Path(out), text):
             raise KeyboardInterrupt(f"interrupted; the results are in {out}") from None
         raise
+
+
+def _mapped_by(path: Path, arch: str, trace: str, options: RunOptions) -> RunOptions:
+    """The options with the choice of a mapping file, if there is one."""
+    from archsim.arch.load import load_arch
+    from archsim.mapping.mapping_file import load_mapping
+    from archsim.trace.load import load_trace
+
+    if not path.exists():
+        return options
+    choice, chips = load_mapping(path, load_arch(arch), load_trace(trace))
+    return options.model_copy(update={"choice": choice, "chips": chips})
 
 
 def _write(result: Result, text: str, out: str, force: bool) -> None:

@@ -22,7 +22,7 @@ def _chips(context: click.Context, parameter: click.Parameter, value: str) -> in
     raise click.BadParameter(f"'{value}' is neither a number of chips (1 or more) nor 'auto'.")
 
 
-PARAMETERS = ("batch", "chips", "no_replicate", "no_stats")
+PARAMETERS = ("batch", "chips", "no_replicate", "no_stats", "effort", "objective")
 """Names of the parameters that `run_options` adds to a command."""
 
 
@@ -36,6 +36,10 @@ def run_options(batch: str = "Inferences to simulate, one behind the other.") ->
         click.option("--no-replicate", is_flag=True, help="Keep one copy of every layer."),
         click.option("--no-stats", is_flag=True,
                      help="Cost random values, not those of the trace."),
+        click.option("--effort", type=click.Choice(["0", "1", "2"]), default="0", show_default=True,
+                     help="Map by rules (0), or search for a better mapping (1, or 2 for longer)."),
+        click.option("--objective", type=click.Choice(["latency", "interval", "energy", "edp"]),
+                     default="latency", show_default=True, help="What the search is to lower."),
     )  # fmt: skip
 
     def added(command: C) -> C:
@@ -55,4 +59,6 @@ def options_of(given: dict[str, Any]) -> RunOptions:
         chips=given.pop("chips"),
         replicate=not given.pop("no_replicate"),
         statistics=not given.pop("no_stats"),
+        effort=int(given.pop("effort")),
+        objective=given.pop("objective"),
     )

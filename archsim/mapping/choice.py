@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from pydantic import Field
+
+from archsim.schema import Model
+from archsim.schema.units import Count
 
 
-@dataclass(frozen=True)
-class Share:
-    """lanes: copies that share the positions; shards: tiles of each that share the channels."""
+class Share(Model):
+    """How an operation is shared out over tiles.
 
-    lanes: int = 1
-    shards: int = 1
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Shares by operation name; what is not in it is left to the rules.
-
-    pace: seconds per inference that the mapping aims at; chips: how many it is for; reserve: PEs
-    that stay free for what else the chip must hold.
+    copies: lanes, that share the positions; shards: tiles of each that share the channels.
     """
 
-    shares: Mapping[str, Share] = field(default_factory=dict)
-    pace: float = 0.0
-    chips: int = 1
-    reserve: int = 0
+    copies: Count = 1
+    shards: Count = 1
+
+
+class Choice(Model):
+    """Shares by operation name; what is not in it is left to the rules.
+
+    pace: seconds per inference that the mapping aims at, 0 for the shortest; reserve: PEs that stay
+    free for what else the chip must hold.
+    """
+
+    shares: dict[str, Share] = {}
+    pace: float = Field(default=0.0, ge=0)
+    reserve: int = Field(default=0, ge=0)
+
+    def with_share(self, name: str, share: Share) -> Choice:
+        """The same with one operation shared out otherwise."""
+        return self.model_copy(update={"shares": {**self.shares, name: share}})

@@ -16,7 +16,6 @@ from archsim.arch.pe import Roles, roles
 from archsim.components.base import ceil_div
 from archsim.components.dram import Dram
 from archsim.components.register import Register
-from archsim.mapping.choice import Choice
 from archsim.mapping.clock import choose_tick
 from archsim.mapping.dependencies import Dependencies
 from archsim.mapping.floor import TilePart
@@ -48,7 +47,6 @@ def map_trace(
     *,
     batch: int = 1,
     placement: Placement = AS_USUAL,
-    choice: Choice | None = None,
     rewrites: Sequence[Rewrite] = (),
     seed: int = 0,
     **by_name: Any,
@@ -62,8 +60,7 @@ def map_trace(
     """
     with _without_collections():
         ops = operations(trace, placement.groups)
-        chosen_options = chosen(MapOptions, options, by_name)
-        placed = plan(arch, trace, ops, chosen_options, placement, choice)
+        placed = plan(arch, trace, ops, chosen(MapOptions, options, by_name), placement)
         return _Lowering(arch, trace, placed, batch).run(rewrites, seed)
 
 
@@ -126,6 +123,7 @@ class _Lowering:
             chips=self.plan.chips,
             arrays_total=self.plan.chips * pe_count * self.pe.array.count,
             interval=self.plan.interval,
+            choice=self.plan.choice(),
             precision=(self.trace.precision.weight, self.trace.precision.input),
             written=written,
         )

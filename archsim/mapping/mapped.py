@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archsim.mapping.actions import ActionTable
+from archsim.mapping.choice import Choice
 from archsim.mapping.written import Written
 from archsim.program import Program
 
@@ -33,7 +34,7 @@ class Mapped:
     """A Program with what its ids mean.
 
     resource_places: component path and place (tile, PE ...) of each resource; interval: seconds
-    per inference that was aimed at.
+    per inference that was aimed at; choice: how often operations stand there.
     """
 
     program: Program
@@ -44,6 +45,7 @@ class Mapped:
     chips: int
     arrays_total: int
     interval: float
+    choice: Choice
     precision: tuple[int, int]  # weight and input bits of the trace
     written: Written  # by a task switch, if there is one
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 from pydantic import BeforeValidator, ValidationError
 
 from archsim.errors import InputError, nearest
+from archsim.mapping.choice import Choice
 from archsim.schema import Model
 from archsim.schema.units import Count
 
@@ -22,12 +23,14 @@ Chosen = TypeVar("Chosen", bound="MapOptions")
 class MapOptions(Model):
     """What the mapping reads: a Program depends on these beside the chip, the model and the batch.
 
-    chips: how many to use; replicate: copy early layers to balance the pipeline. A new option is
-    one field here; it reaches every caller, the key of remembered runs and the Result's inputs.
+    chips: how many to use; replicate: copy early layers to balance the pipeline; choice: how often
+    layers stand there, in place of what the rules choose. A new option is one field here; it
+    reaches every caller, the key of remembered runs and the Result's inputs.
     """
 
     chips: Chips = 1
     replicate: bool = True
+    choice: Choice | None = None
 
     @property
     def most_chips(self) -> int | None:

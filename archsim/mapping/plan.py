@@ -62,11 +62,11 @@ class Plan:
     def choice(self) -> Choice:
         """What was chosen, so that the same plan can be made again."""
         shares = {
-            need.operation.name: Share(need.lanes, need.shards)
+            need.operation.name: Share(copies=need.lanes, shards=need.shards)
             for need in self.needs
             if not need.operation.off_chip and need.leader in (-1, need.operation.index)
         }
-        return Choice(shares, self.interval, self.chips)
+        return Choice(shares=shares, pace=self.interval)
 
 
 def plan(
@@ -75,12 +75,11 @@ def plan(
     ops: list[Operation],
     options: MapOptions,
     placement: Placement = AS_USUAL,
-    choice: Choice | None = None,
 ) -> Plan:
     """Place a trace on the chips that the options allow.
 
-    choice: shares that are taken as they are; the rules choose the others. InputError if the model
-    does not fit.
+    The shares of the options' choice are taken as they are; the rules choose the others. InputError
+    if the model does not fit.
     """
     chips = options.most_chips
     if chips is not None and not 1 <= chips <= MOST_CHIPS:
@@ -95,7 +94,7 @@ def plan(
             if wanted > number * per_chip:
                 raise NoRoom("")
             planner = _Planner(arch, trace, ops, needs, least, number, placement)
-            return planner.plan(options, choice or Choice())
+            return planner.plan(options, options.choice or Choice())
         except NoRoom as reason:
             if chips is not None or number >= MOST_CHIPS or not reason.chips_help:
                 raise _too_large(arch, needs, number, reason) from None
@@ -148,7 +147,7 @@ class _Planner:
         needed = sum(len(n.pes) for n in self.needs)
         named = {n.operation.name: n for n in self.needs if n.weights is not None}
         fixed = {
-            named[name].operation.index: share.lanes
+            named[name].operation.index: share.copies
             for name, share in choice.shares.items()
             if name in named
         }
@@ -159,9 +158,12 @@ class _Planner:
         layers = layers_of(costs, self.needs, pes, most_useful(self.trace))
         least = max(costs.fixed(), choice.pace)
         spare = max(pes - needed, 0) if options.replicate else 0
-        while spare >= 1:
+        while spare >= 1 or (fixed and len(fixed) == len(named)):
             found, pace = balanced(layers, needed + spare, least, fixed)
-            yield found, pace, False
+            pace = max([pace, *(costs.slowest(i, count) for i, count in fixed.items())])
+            yield found, pace, len(fixed) == len(named)
+            if len(fixed) == len(named):
+                return
             least *= RELAX
             spare = int(spare / RELAX)
         yield {la.index: fixed.get(la.index, 1) for la in layers}, slowest, True
@@ -172,7 +174,7 @@ class _Planner:
             share = choice.shares.get(leader.operation.name)
             if share is not None:
                 need.shards = share.shards
-                need.lanes = min(share.lanes, need.operation.positions)
+                need.lanes = min(share.copies, need.operation.positions)
 
     def _lanes(
         self, slots: dict[tuple[int, int], int], floor: Floor, interval: float
