@@ -30,7 +30,7 @@ LAYERS = (
     ("engine",),
     ("mapping",),
     ("costing", "limits", "options"),
-    ("result",),
+    ("result", "search"),
     ("analysis",),
     ("timeline",),
     ("simulation",),
