@@ -22,7 +22,6 @@ from archsim.mapping.graph import HOST
 from archsim.mapping.growth import Growth
 from archsim.mapping.needs import Need
 from archsim.mapping.primitives import Primitives, primitives
-from archsim.mapping.units import DigitalUnit
 from archsim.mapping.writer import LONG, MOST_BEATS
 from archsim.trace import operators as op
 from archsim.trace.model import Trace

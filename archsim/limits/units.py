@@ -9,7 +9,6 @@ from archsim.arch.model import Architecture
 from archsim.components.roles import DigitalUnit
 from archsim.limits.demand import Demand
 from archsim.mapping.primitives import Primitives
-from archsim.mapping.units import DigitalUnit
 
 Seconds = NDArray[np.float64]
 ROUNDS = 60

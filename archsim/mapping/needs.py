@@ -20,7 +20,7 @@ from archsim.mapping.placement import AS_USUAL, Placement
 from archsim.mapping.primitives import Primitives, elements_read, primitives
 from archsim.mapping.sums import additions
 from archsim.mapping.tiling import PEShare, Weights, tile_shards, weights_of
-from archsim.mapping.units import DigitalUnit, fastest
+from archsim.mapping.units import fastest
 from archsim.trace import operators as op
 from archsim.trace.layer import TensorShape, channels
 from archsim.trace.model import Trace
