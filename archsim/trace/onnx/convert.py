@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from archsim.trace.onnx.builder import Builder, Unsupported
 from archsim.trace.onnx.graph import Node
+from archsim.trace.onnx.masks import follow_masks
 from archsim.trace.onnx.movement import default_layout
-from archsim.trace.onnx.registry import RULES, no_cost
+from archsim.trace.onnx.registry import RULES, holds_weights, no_cost
 from archsim.trace.operators import Unknown
 
 
@@ -23,6 +24,7 @@ def convert(builder: Builder, allow_unknown: bool) -> None:
         try:
             if node.op in RULES:
                 RULES[node.op](builder, node)
+                follow_masks(builder, known)
                 continue
             missing.append(node)
         except Unsupported as fault:
@@ -34,6 +36,10 @@ def convert(builder: Builder, allow_unknown: bool) -> None:
             raise no_cost(graph, missing, [*unfit, fault]) from fault
     if (missing or unfit) and not allow_unknown:
         raise no_cost(graph, missing, unfit)
+    weights = [node for node in missing if holds_weights(graph, node)]
+    heavy = [fault for fault in unfit if holds_weights(graph, fault.node)]
+    if weights or heavy:  # as an operation per element the model would lose them
+        raise no_cost(graph, weights, heavy)
 
 
 def _unknown(builder: Builder, node: Node) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from archsim.trace.onnx.builder import Builder
 from archsim.trace.onnx.graph import Array, Node
 from archsim.trace.onnx.layout import View
+from archsim.trace.onnx.masks import is_table
 from archsim.trace.onnx.record import Draft
 
 
@@ -71,9 +72,14 @@ def elements(builder: Builder, *names: str | None) -> int:
 
 
 def learnt(builder: Builder, name: str) -> int:
-    """Elements of an operand that the file stores; a single value belongs to a formula."""
+    """Elements of an operand that the file stores; a single value belongs to a formula.
+
+    Masks, position ids and tables of angles are stored, but not learnt.
+    """
     size = elements(builder, name)
-    return size if size > 1 and name in builder.graph.roots else 0
+    if size <= 1 or name not in builder.graph.roots:
+        return 0
+    return 0 if is_table(builder.graph.constants[name]) else size
 
 
 def is_per_channel(builder: Builder, view: View, constant: str) -> bool:

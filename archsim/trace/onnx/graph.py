@@ -37,6 +37,15 @@ class Node:
         return self.inputs[index] if index < len(self.inputs) and self.inputs[index] else None
 
     @property
+    def module(self) -> str | None:
+        """Path of the module that the node comes from, as torch.onnx.export writes it."""
+        for entry in getattr(self.proto, "metadata_props", ()):
+            if entry.key == "pkg.torch.onnx.name_scopes":
+                scopes = [part.strip("'\" ") for part in entry.value.strip("[]").split(",")]
+                return next((scope for scope in reversed(scopes[:-1]) if scope), None)
+        return None
+
+    @property
     def label(self) -> str:
         """What to call the node in a message."""
         return self.name or (self.outputs[0] if self.outputs else self.op)

@@ -11,6 +11,7 @@ from archsim.trace.layer import LayerBase
 from archsim.trace.model import TRACE_VERSION, GraphInput, Precision, Provenance, Trace
 from archsim.trace.onnx import (  # noqa: F401  (imported for the rules they register)
     convolution,
+    einsum,
     layout,
     movement,
     norms,
@@ -25,7 +26,7 @@ from archsim.trace.onnx.expand import with_functions_inlined
 from archsim.trace.onnx.graph import Array, Graph, Node
 from archsim.trace.onnx.layout import View
 from archsim.trace.onnx.measure import with_statistics
-from archsim.trace.onnx.patterns import drop_identities, fuse
+from archsim.trace.onnx.patterns import drop_empty, drop_identities, fuse
 from archsim.trace.onnx.reading import load_graph
 from archsim.trace.onnx.record import Record
 from archsim.trace.onnx.recurrent import RECURRENT, drop_initial_states
@@ -138,6 +139,7 @@ def _simplify(graph: Graph) -> None:
     resolve(graph)
     drop_identities(graph)
     drop_initial_states(graph)
+    drop_empty(graph)
     prune(graph)
     fuse(graph)
     prune(graph)

@@ -149,11 +149,14 @@ def gather(builder: Builder, node: Node) -> None:
             rows=shape[0], features=shape[1],
         )  # fmt: skip
         return
-    if not builder.is_constant(indices) or len(builder.shape(indices)) > 1:
-        raise builder.unsupported(node, "picks by indices that aren't a constant list")
+    if not builder.is_constant(indices):
+        raise builder.unsupported(node, "picks by indices that aren't constant")
     view = builder.view(node)
     axis %= len(view.axes)
     wanted = builder.shape(indices)
+    if len(wanted) > 1:
+        _picked(builder, node, view, axis, wanted)
+        return
     kept = list(view.shape)
     kept[axis] = wanted[0] if wanted else 1
     axes = layout.resized(view.axes, tuple(kept))
@@ -161,6 +164,29 @@ def gather(builder: Builder, node: Node) -> None:
     if not wanted:
         made = made[:axis] + made[axis + 1 :]
     builder.views[node.outputs[0]] = builder.move(node, [view], made, rank, "slice")
+
+
+def _picked(builder: Builder, node: Node, view: View, axis: int, wanted: Dims) -> None:
+    """Constant indices of several axes: a reshape, behind a slice unless all are there in order."""
+    value = builder.graph.constants[node.inputs[1]]
+    shape, count = view.shape, int(np.prod(wanted))
+    axes, rank = view.axes, view.rank
+    listed = None if value is None else value.ravel() % shape[axis]
+    if listed is None or not np.array_equal(listed, np.arange(shape[axis])):
+        kept = (*shape[:axis], count, *shape[axis + 1 :])
+        same = layout.resized(axes, kept)
+        axes, rank = (same, view.rank) if same is not None else _like(view, kept)
+        parts = layout.reshape(axes, builder.shape(node.outputs[0]))
+        if parts is None:
+            raise builder.unsupported(node, "picks by indices that cut across axes")
+        builder.views[node.outputs[0]] = builder.move(node, [view], parts, rank, "slice")
+        return
+    parts = layout.reshape(axes, builder.shape(node.outputs[0]))
+    if parts is not None:
+        builder.views[node.outputs[0]] = builder.relabel(view, parts, node)
+        return
+    made, rank = default_layout(builder.shape(node.outputs[0]))
+    builder.views[node.outputs[0]] = builder.move(node, [view], made, rank, "reshape")
 
 
 @rule("GatherND", "GatherElements")

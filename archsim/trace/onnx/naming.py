@@ -17,6 +17,9 @@ MODULES = {
 def layer_name(node: Node, graph: Graph) -> str:
     """A short name: the node's own, cleaned, else its weight's, else its operator's."""
     op = node.op.removeprefix("Fused:").lower()
+    if node.module is not None:
+        own = {"MatMul": "", "Gemm": ""} if len(_weights(node, graph)) == 1 else {}
+        return node.module + own.get(node.op, f".{op}")
     text = re.sub(r"^p2o\.", "", node.name)
     text = re.sub(r":[A-Z][A-Za-z]+\d+$", "", text)  # part of an expansion
     if node.op.startswith("Fused:"):  # the node's name says Mul or Div, its last step
@@ -33,6 +36,10 @@ def layer_name(node: Node, graph: Graph) -> str:
     if len(kept) > 1 and re.sub(r"_\d+$", "", kept[-1]) in MODULES:
         kept.pop()
     return re.sub(r"\s+", "_", ".".join(kept))
+
+
+def _weights(node: Node, graph: Graph) -> list[str]:
+    return [n for n in node.inputs[:2] if n in graph.constants and len(graph.shapes[n]) > 1]
 
 
 def _weight_name(node: Node, graph: Graph) -> str | None:

@@ -32,6 +32,24 @@ def drop_identities(graph: Graph) -> None:
     graph.outputs = [alias.get(name, name) for name in graph.outputs]
 
 
+def drop_empty(graph: Graph) -> None:
+    """Remove operands without elements from Concat; of one that is left it is another name."""
+    alias: dict[str, str] = {}
+    kept = []
+    for node in graph.nodes:
+        node.inputs = [alias.get(name, name) for name in node.inputs]
+        if node.op == "Concat":
+            full = [name for name in node.inputs if 0 not in graph.shapes.get(name, ())]
+            if full and len(full) < len(node.inputs):
+                node.inputs = full
+                if len(full) == 1:
+                    alias[node.outputs[0]] = full[0]
+                    continue
+        kept.append(node)
+    graph.nodes = kept
+    graph.outputs = [alias.get(name, name) for name in graph.outputs]
+
+
 def fuse(graph: Graph) -> None:
     """Replace every match, most specific pattern first."""
     finders: list[tuple[str, str, Callable[[Links, Node], Match | None]]] = [

@@ -9,6 +9,7 @@ from archsim.trace.onnx.builder import Builder
 from archsim.trace.onnx.folding import elements, fold, learnt
 from archsim.trace.onnx.graph import Dims, Node
 from archsim.trace.onnx.layout import Axis, View
+from archsim.trace.onnx.masks import HIDDEN, shown, take_mask
 from archsim.trace.onnx.patterns import FUSED
 from archsim.trace.onnx.registry import rule
 from archsim.trace.operators import Activation, Elementwise, Softmax
@@ -123,6 +124,9 @@ def arithmetic(builder: Builder, node: Node) -> None:
 def _with_constant(builder: Builder, node: Node, active: int, fixed: int, function: str) -> View:
     view = builder.view(node, active)
     name, constant = node.inputs[active], node.inputs[fixed]
+    seen = shown(builder.graph.constants[constant]) if node.op == "Add" else None
+    if seen is not None and take_mask(builder, node, view, seen):
+        return builder.views[node.outputs[0]]
     output = builder.shape(node.outputs[0])
     if builder.shape(name) != output:
         view = _expanded(builder, node, view, output)
@@ -142,6 +146,8 @@ def where(builder: Builder, node: Node) -> None:
     """A choice: a `where` for each activation in it; between two constants a scale of the mask."""
     views = [builder.views[name] for name in node.inputs if not builder.is_constant(name)]
     output = builder.shape(node.outputs[0])
+    if len(views) == 1 and _masked_choice(builder, node, views[0]):
+        return
     if len(views) > 1:
         made = views[0]
         for view in views[1:]:
@@ -152,6 +158,26 @@ def where(builder: Builder, node: Node) -> None:
         view = _expanded(builder, node, views[0], output)
         made = builder.pointwise(Activation, node, view, function="scale" if choice else "compare")
     builder.views[node.outputs[0]] = made
+
+
+def _masked_choice(builder: Builder, node: Node, view: View) -> bool:
+    """A choice between scores and a large negative number, by a constant: a mask."""
+    condition, *branches = (builder.graph.constants.get(name) for name in node.inputs)
+    if condition is None or condition.ndim < 2 or view.shape != builder.shape(node.outputs[0]):
+        return False
+    hidden = [b for b in branches if b is not None and b.size and (b < HIDDEN).all()]
+    if len(hidden) != 1:
+        return False
+    seen = condition if branches[1] is hidden[0] else ~condition.astype(bool)
+    return take_mask(builder, node, view, np.asarray(seen, bool))
+
+
+@rule("RotaryEmbedding")
+def rotary(builder: Builder, node: Node) -> None:
+    """Pairs of channels turned by their position; the tables of angles are not learnt."""
+    builder.views[node.outputs[0]] = builder.pointwise(
+        Activation, node, builder.view(node), function="rotary"
+    )
 
 
 def _elementwise(builder: Builder, node: Node, left: View, right: View, function: str) -> View:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from archsim.trace.onnx.builder import Builder
 from archsim.trace.onnx.folding import elements
 from archsim.trace.onnx.graph import Dims, Node
 from archsim.trace.onnx.layout import CHANNEL, Axis, Factor, View
+from archsim.trace.onnx.masks import before_softmax
 from archsim.trace.onnx.patterns import REPEATED
 from archsim.trace.onnx.registry import rule
 from archsim.trace.onnx.weights import Weight, weight_of
@@ -56,7 +58,7 @@ def fused_matmul(builder: Builder, node: Node) -> None:
     for view, flip in zip((builder.view(node, 0), builder.view(node, 1)), flips, strict=True):
         swapped = (*view.axes[:-2], view.axes[-1], view.axes[-2])
         views.append(replace(view, axes=swapped) if flip else view)
-    _activations(builder, node, *views)
+    emit_product(builder, node, views[0], views[1])
 
 
 @rule("MatMul")
@@ -79,7 +81,7 @@ def matmul(builder: Builder, node: Node) -> None:
         weight = weight_of(builder.graph, right, lambda w: w.reshape(inner, columns))
         _linear(builder, node, view, len(view.axes) - 1, columns, weight, right)
     else:
-        _activations(builder, node, builder.view(node, 0), builder.view(node, 1))
+        emit_product(builder, node, builder.view(node, 0), builder.view(node, 1))
 
 
 def _per_head(builder: Builder, node: Node, view: View, stored: str) -> None:
@@ -117,7 +119,7 @@ def _matrix(builder: Builder, node: Node, name: str) -> tuple[int, int]:
 
 def _linear(
     builder: Builder, node: Node, view: View, axis: int, columns: int, weight: Weight | None,
-    stored: str, biases: int = 0,
+    stored: str, biases: int = 0, bits: int | None = None,
 ) -> None:  # fmt: skip
     """A linear layer over ONNX axis `axis`; every other axis is a position."""
     others = [i for i in range(len(view.axes)) if i != axis]
@@ -127,12 +129,29 @@ def _linear(
     axes = tuple(made if i == axis else old for i, old in enumerate(view.axes))
     builder.views[node.outputs[0]] = builder.emit(
         Linear, node, [view], axes, view.rank, weight=weight, takes_affine=True, stored=stored,
-        in_features=rows, out_features=columns, biases=biases,
+        in_features=rows, out_features=columns, biases=biases, weight_bits=bits,
     )  # fmt: skip
 
 
-def _activations(builder: Builder, node: Node, rows: View, operand: View) -> None:
+@rule("MatMulNBits")
+def few_bits(builder: Builder, node: Node) -> None:
+    """A linear layer whose weights the file holds in blocks of codes of a few bits."""
+    view, columns = builder.view(node), int(node.attribute("N"))
+    stored = node.inputs[1]
+    if int(node.attribute("K")) != view.shape[-1] or not builder.is_constant(stored):
+        raise builder.unsupported(node, "does not hold the weights of its input's channels")
+    _linear(
+        builder, node, view, len(view.axes) - 1, columns, None, stored,
+        elements(builder, node.optional(5)), int(node.attribute("bits", 4)),
+    )  # fmt: skip
+
+
+def emit_product(
+    builder: Builder, node: Node, rows: View, operand: View, order: Sequence[int] | None = None
+) -> None:
     """Attention scores or context: leading axes are heads, kept in the channels.
+
+    order: which of the product's axes (heads, row, column) each axis of the node's output is.
 
     A second operand with fewer heads (1 where the first has more, or heads that a repeat would
     copy) serves several heads each: grouped-query attention.
@@ -152,6 +171,8 @@ def _activations(builder: Builder, node: Node, rows: View, operand: View) -> Non
     transposed = _all(operand.axes[column], True) and _all(operand.axes[row], False)
     if _all(operand.axes[row], True) and _all(operand.axes[column], False):
         transposed = False
+    elif not transposed:  # the operand tells nothing of its axes
+        transposed = before_softmax(builder.graph, node.outputs[0])
     if transposed:
         operand = builder.arrange(node, operand, [column], [*lead, row])
     else:
@@ -162,8 +183,9 @@ def _activations(builder: Builder, node: Node, rows: View, operand: View) -> Non
         for i, extent in enumerate(rows.shape[:row])
     ]
     last: Axis = (Factor((CHANNEL, rank), n),) if n > 1 else ()
+    axes = (*head_axes, rows.axes[row], last)
     builder.views[node.outputs[0]] = builder.emit(
-        MatMul, node, [rows, operand], (*head_axes, rows.axes[row], last), rows.rank,
+        MatMul, node, [rows, operand], tuple(axes[i] for i in order or range(rank)), rows.rank,
         heads=heads, kv_heads=shared if shared < heads else None, k=rows.shape[column], n=n,
         transposed=transposed,
     )  # fmt: skip

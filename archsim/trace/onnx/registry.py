@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -47,8 +48,19 @@ def no_cost(graph: Graph, nodes: Sequence[Node], unfit: Sequence[Unsupported]) -
     if unfit:
         listed = "; ".join(f"node '{u.node.label}' ({u.node.op}) {u.why}" for u in unfit)
         parts.append(f"has operators that do not fit a trace: {listed}")
-    return graph.error(
-        ", and ".join(parts) + ".",
-        "Cut them out of the model, add a rule for each (docs/traces_onnx.md), or let them count "
-        "as unknown operators: allow_unknown (--allow-unknown).",
+    fix = "Cut them out of the model, or add a rule for each (docs/traces_onnx.md)."
+    if not any(holds_weights(graph, node) for node in [*nodes, *(u.node for u in unfit)]):
+        fix = (
+            "Cut them out of the model, add a rule for each (docs/traces_onnx.md), or let them "
+            "count as unknown operators: allow_unknown (--allow-unknown)."
+        )
+    return graph.error(", and ".join(parts) + ".", fix)
+
+
+def holds_weights(graph: Graph, node: Node) -> bool:
+    """True for an operator with a stored matrix: it cannot count as one operation per element."""
+    return any(
+        name in graph.roots and len(graph.shapes[name]) > 1 and math.prod(graph.shapes[name]) > 1
+        for name in node.inputs
+        if name
     )
