@@ -41,7 +41,8 @@ def _check_parts(arch: Architecture, document: Document) -> None:
 
     for path, (part, _) in arch.parts().items():
         for field in part.sources:
-            if field not in type(part).model_fields:
+            priced = {} if part.cost is None else type(part.cost).model_fields
+            if field not in type(part).model_fields and field not in priced:
                 raise InputError(
                     f"'{field}' is not a field of this component.",
                     document.location((*path.split("."), "sources", field)),
