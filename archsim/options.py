@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from archsim.mapping.options import MapOptions
+from archsim.schema.ranges import Seed
 from archsim.schema.units import Count
 
 
@@ -23,7 +24,7 @@ class RunOptions(MapOptions):
     statistics: bool = True
     effort: Literal[0, 1, 2] = 0
     objective: Literal["latency", "interval", "energy", "edp"] = "latency"
-    search_seed: int = 0
+    search_seed: Seed = 0
 
 
 DEFAULT_RUN = RunOptions()

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from archsim.options import RunOptions
+from archsim.schema import Record
+from archsim.schema.ranges import Size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,19 +30,17 @@ class Inputs(RunOptions):
     trace: str
     trace_name: str
     trace_sha256: str
-    chips: int
+    chips: Size
     archsim: str
 
 
-class LayerResult(BaseModel):
+class LayerResult(Record):
     """One layer of the trace. Times in seconds from the start of the run.
 
     energy_j: of the layer's own actions, per inference; static energy belongs to no layer.
     utilisation: share of the run during which its arrays (or its digital unit) computed.
     waited_for: what held its instances back most, with the share of its time.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     op: str
@@ -57,7 +57,7 @@ class LayerResult(BaseModel):
     waited_for: str
 
 
-class ValueFactors(BaseModel):
+class ValueFactors(Record):
     """What the values of a layer do to its energy, for a layer whose weights stay in arrays.
 
     inputs, weights: whether the trace had the statistics; one_density: share of ones in the bits of
@@ -65,8 +65,6 @@ class ValueFactors(BaseModel):
     mean_conductance_s: of the cells in use, in siemens, if the architecture states conductances;
     factors: component path and action -> what its energy is multiplied by.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     inputs: bool
     weights: bool
@@ -76,15 +74,13 @@ class ValueFactors(BaseModel):
     factors: dict[str, float]
 
 
-class CriticalOperation(BaseModel):
+class CriticalOperation(Record):
     """What an operation has of the critical path. Times in seconds.
 
     steps: instances of it on the path; time_s: from their admission to their finish, added up; the
     times of all operations add up to the latency; start_s, finish_s: of its first and last step;
     waited_for: what most of that time could begin after.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     steps: int
@@ -94,7 +90,7 @@ class CriticalOperation(BaseModel):
     waited_for: str
 
 
-class FloorPlan(BaseModel):
+class FloorPlan(Record):
     """How busy each place of the chips was, as a share of the run.
 
     width, height: routers of a chip's mesh; one entry per tile, through all chips: its chip and
@@ -102,8 +98,6 @@ class FloorPlan(BaseModel):
     of its units, and the path of that unit; links: (chip, x, y, x, y, share) of each link used,
     from the first router to the second.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     width: int = 0
     height: int = 0
@@ -117,15 +111,13 @@ class FloorPlan(BaseModel):
     links: list[tuple[int, int, int, int, int, float]] = []
 
 
-class Generated(BaseModel):
+class Generated(Record):
     """Autoregressive generation of a run's first inference.
 
     prompt, decode: positions of the prompt and steps after it, of each of `sequences` interleaved
     sequences; first_token_s: until the first token of all of them; step_s: mean time of a decode
     step; tokens_per_s: of all sequences in the decode steps.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     prompt: int
     decode: int
@@ -135,13 +127,11 @@ class Generated(BaseModel):
     tokens_per_s: float
 
 
-class Limit(BaseModel):
+class Limit(Record):
     """What no mapping of the model on the chips can beat, and which part of them sets it.
 
     latency_s: of an inference; interval_s: of each inference of a batch, on average.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     latency_s: float
     latency_by: str
@@ -149,7 +139,7 @@ class Limit(BaseModel):
     interval_by: str
 
 
-class Result(BaseModel):
+class Result(Record):
     """What a run took, drew and achieved, for the whole batch unless said otherwise.
 
     cycles: periods of the architecture's clock; latency_s: from start until the whole batch is
@@ -159,8 +149,6 @@ class Result(BaseModel):
     trace's precision;
     value_factors: by layer; energy_random_values_j: energy_j if all codes were random.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     archsim_result: int = RESULT_VERSION
     inputs: Inputs

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
 from archsim.adaptation.method import Method
 from archsim.adaptation.registry import make_method
@@ -19,6 +19,7 @@ from archsim.gpu.load import load_gpu
 from archsim.gpu.model import GPU, LaunchMode
 from archsim.options import RunOptions
 from archsim.schema import Model
+from archsim.schema.ranges import Seed, Size, Whole
 from archsim.trace.load import load_trace
 from archsim.trace.model import Trace
 from archsim.trace.scenario import Generator, Scenario, load_scenario
@@ -37,25 +38,25 @@ class GpuChoice(Model):
 
     gpu: Annotated[str, Field(description="name of a shipped one, or path of a YAML")]
     precision: str | None = None
-    batch: PositiveInt | None = None
+    batch: Size | None = None
     launch: LaunchMode = "graph"
-    rank: PositiveInt = 4
+    rank: Size = 4
     modules: tuple[str, ...] | None = None
 
 
 class Tasks(Model):
     """One task after the other, each with as many inferences."""
 
-    tasks: PositiveInt = 8
-    inferences_per_task: PositiveInt = 10_000
+    tasks: Size = 8
+    inferences_per_task: Size = 10_000
 
 
 class Learn(Model):
     """Learning a task on the device: `steps` training steps on mini-batches of `batch`."""
 
     optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
-    batch: PositiveInt = 1
-    steps: PositiveInt = 100
+    batch: Size = 1
+    steps: Size = 100
 
 
 class Options(RunOptions):
@@ -65,8 +66,8 @@ class Options(RunOptions):
     learnt on the device.
     """
 
-    overlap: NonNegativeInt = 0
-    seed: NonNegativeInt = 0
+    overlap: Whole = 0
+    seed: Seed = 0
     learn: Learn | None = None
 
 

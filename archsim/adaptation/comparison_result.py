@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from archsim.adaptation.amortise import Costs
 from archsim.adaptation.break_even import Answer
+from archsim.schema import Record
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COMPARISON_FILE: Final = "comparison.json"
 RESULT_VERSION: Final = 1
-
-
-class Record(BaseModel):
-    """Frozen, and without numbers that JSON has not."""
-
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
 class OverlapFigures(Record):

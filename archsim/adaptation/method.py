@@ -38,8 +38,6 @@ Modules = Annotated[
     tuple[str, ...] | None,
     Field(description="last part of the names of the layers to adapt, e.g. query, value"),
 ]
-Share = Annotated[float, Field(ge=0, le=1)]
-PositiveShare = Annotated[float, Field(gt=0, le=1)]
 
 
 def weight_layers(trace: Trace) -> list[Layer]:

@@ -7,29 +7,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
 from archsim.adaptation.comparison import compare
 from archsim.adaptation.comparison_file import Experiment
+from archsim.schema import Record
 
 GOAL_WHOLE_S: Final = 30.0
 GOAL_METHOD_S: Final = 2.0
 
 
-class MethodTime(BaseModel):
+class MethodTime(Record):
     """Wall seconds that a method adds to a comparison in one process."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     wall_s: float
     goal_s: float = GOAL_METHOD_S
 
 
-class CompareBench(BaseModel):
+class CompareBench(Record):
     """Result of `archsim bench compare`. whole_s: all methods and GPUs, on `workers` processes."""
-
-    model_config = ConfigDict(frozen=True)
 
     workers: int
     whole_s: float

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from archsim.bench.programs import contended, pipelined
 from archsim.bench.timing import median_seconds, peak_mb
 from archsim.engine import SHORTCUTS, Engine
 from archsim.engine.activity import Activity
 from archsim.program import Program
+from archsim.schema import Record
 
 CONTENDED = "contended: 32 flows, 8 ADCs, 1 bus"
 PIPELINED = "pipelined: the same in 8 pipelines"
@@ -71,10 +71,8 @@ SETTINGS: dict[str, tuple[str, ...]] = {  # the switches that are off, by option
 }
 
 
-class Setting(BaseModel):
+class Setting(Record):
     """The fast engine with some shortcuts, see SETTINGS; wall_s: median inside the engine."""
-
-    model_config = ConfigDict(frozen=True)
 
     shortcuts: str
     wall_s: float
@@ -82,7 +80,7 @@ class Setting(BaseModel):
     digest: str
 
 
-class ProgramBench(BaseModel):
+class ProgramBench(Record):
     """Both engines on one Program.
 
     The reference runs the first `reference_services` services of it, of `contended` a Program with
@@ -92,8 +90,6 @@ class ProgramBench(BaseModel):
     reduced: the smaller instance that the settings and the reference ran, where the whole Program
     would take minutes without shortcuts; wall_s and peak_mb are of the whole.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     services: int
@@ -109,10 +105,8 @@ class ProgramBench(BaseModel):
     reduced: str = ""
 
 
-class EngineBench(BaseModel):
+class EngineBench(Record):
     """Result of `archsim bench engine`."""
-
-    model_config = ConfigDict(frozen=True)
 
     programs: list[ProgramBench]
 

@@ -7,16 +7,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from archsim.schema import Record
 
 GOAL_ALL_S = 300.0
 GOAL_EACH_S = 60.0
 
 
-class SystemTime(BaseModel):
+class SystemTime(Record):
     """Seconds of one experiment: worked out anew, and again with every value kept."""
-
-    model_config = ConfigDict(frozen=True)
 
     system: str
     figures: int
@@ -24,11 +22,9 @@ class SystemTime(BaseModel):
     again_s: float
 
 
-class ReproduceBench(BaseModel):
+class ReproduceBench(Record):
     """Result of `archsim bench reproduce`. together_s: seconds of all at once in `workers`
     processes, with nothing kept."""
-
-    model_config = ConfigDict(frozen=True)
 
     systems: list[SystemTime]
     workers: int

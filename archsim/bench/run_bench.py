@@ -7,9 +7,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
-
 from archsim.bench.timing import median_seconds, timed_process
+from archsim.schema import Record
 
 GOALS = {
     "run ResNet-18": (5.0, 700.0),
@@ -18,10 +17,8 @@ GOALS = {
 }
 
 
-class CommandTime(BaseModel):
+class CommandTime(Record):
     """A whole process: medians of wall seconds and of peak memory (MB) over the runs."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     runs: int
@@ -31,10 +28,8 @@ class CommandTime(BaseModel):
     goal_mb: float | None = None
 
 
-class EngineTime(BaseModel):
+class EngineTime(Record):
     """Both engines on one Program; equal: every finish time, wait, busy time and count is."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     services: int
@@ -44,10 +39,8 @@ class EngineTime(BaseModel):
     equal: bool
 
 
-class RunBench(BaseModel):
+class RunBench(Record):
     """Result of `archsim bench run`."""
-
-    model_config = ConfigDict(frozen=True)
 
     commands: list[CommandTime]
     engines: list[EngineTime]

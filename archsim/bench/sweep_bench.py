@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from archsim.schema import Record
 
 GOAL = 10_000.0
 """Points per hour and core."""
@@ -23,15 +23,13 @@ KINDS: dict[str, Callable[[int], dict[str, object]]] = {
 """Axes of n points that differ in an energy alone, and in what the Program is made of."""
 
 
-class SweepTime(BaseModel):
+class SweepTime(Record):
     """One sweep from the moment when all workers are there and warm to its table.
 
     kind: what its points differ in; busy_s: seconds that workers spent on points, added up;
     efficiency: busy_s over wall x workers; point_s: a point in the process of the benchmark, median
     of a run through them before the sweeps and one after.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     kind: str
     workers: int
@@ -48,10 +46,8 @@ class SweepTime(BaseModel):
         return self.wall_s * self.workers / self.busy_s - 1
 
 
-class SweepBench(BaseModel):
+class SweepBench(Record):
     """Result of `archsim bench sweep`. load_s: loading the architecture and the trace."""
-
-    model_config = ConfigDict(frozen=True)
 
     arch: str
     trace: str

@@ -9,10 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from archsim.bench.timing import timed_process
 from archsim.errors import InputError
+from archsim.schema import Record
 
 GOAL_EXPORT_S: Final = 20.0
 GOAL_SHAPES_S: Final = 1.0
@@ -37,10 +36,8 @@ WANTED: Final = {  # part of a path, in lower case: the model
 }
 
 
-class ExportTime(BaseModel):
+class ExportTime(Record):
     """An export as a whole process: wall seconds, peak resident memory (MB), the file (KB)."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     command: str
@@ -51,19 +48,15 @@ class ExportTime(BaseModel):
     goal_mb: float = GOAL_MB
 
 
-class Skipped(BaseModel):
+class Skipped(Record):
     """A model that was not measured, and why."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     why: str
 
 
-class TraceBench(BaseModel):
+class TraceBench(Record):
     """Result of `archsim bench traces`."""
-
-    model_config = ConfigDict(frozen=True)
 
     exports: list[ExportTime]
     skipped: list[Skipped]

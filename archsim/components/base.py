@@ -13,9 +13,9 @@ from archsim.cost_models.base import CostModel
 from archsim.cost_models.registry import any_model, models
 from archsim.schema import Model
 from archsim.schema.declared_units import unit_of
+from archsim.schema.ranges import Share
 from archsim.schema.units import Area, Count, Power
 
-Share = Annotated[float, Field(ge=0, le=1)]
 ASSUMPTION = "assumption"
 COSTS = frozenset({"W", "J", "J/b", "mm2"})
 """Units of what a cost model says of a component; a rate or a clock too if it fills them."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
 from archsim.components.base import Component, Work, ceil_div
 from archsim.components.values import Values
+from archsim.schema.ranges import Times
 from archsim.schema.units import POSITIVE, Area, Count, Energy, Frequency, Power, Shape2D
 
 Format = Literal["int8", "fp8_e4m3", "fp8_e5m2"]
@@ -52,7 +53,7 @@ class BitSerialMacro(Component):
     cell_leakage: Annotated[Power, Field(description="of one bit")] = 0.0
     logic_leakage: Annotated[Power, Field(description="of everything but the cells")] = 0.0
     endurance: Annotated[
-        PositiveFloat | None, Field(description="writes that a cell survives; any number if none")
+        Times | None, Field(description="writes that a cell survives; any number if none")
     ] = None
 
     bits_per_cell: ClassVar[int] = 1

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archsim.components.base import Component, Work, ceil_div
-from archsim.schema.units import POSITIVE, Bits, Capacity, Count, Frequency
+from archsim.schema.units import POSITIVE, Capacity, Count, Frequency, Width
 
 
 class Buffer(Component):
@@ -16,7 +16,7 @@ class Buffer(Component):
     kind: Literal["buffer"]
     technology: Literal["sram", "edram"] = "sram"
     capacity: Annotated[Capacity, POSITIVE]
-    width: Annotated[Bits, Field(description="bits per line")]
+    width: Annotated[Width, Field(description="bits per line")]
     banks: Count = 1
     ports: Annotated[Count, Field(description="lines served at the same time")] = 1
     clock: Annotated[Frequency, POSITIVE]

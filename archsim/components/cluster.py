@@ -8,8 +8,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from archsim.components.base import Component, Share, Work, ceil_div
-from archsim.schema.units import POSITIVE, Bits, Capacity, Count, Energy, EnergyPerBit, Frequency
+from archsim.components.base import Component, Work, ceil_div
+from archsim.schema.ranges import PositiveShare, Ratio, Whole
+from archsim.schema.units import POSITIVE, Capacity, Count, Energy, EnergyPerBit, Frequency, Width
 
 
 class Cluster(Component):
@@ -21,11 +22,11 @@ class Cluster(Component):
 
     kind: Literal["cluster"]
     cores: Count
-    macs: Annotated[float, POSITIVE, Field(description="per core and clock, at its precision")]
-    efficiency: Annotated[Share, POSITIVE, Field(description="of the cores in a product")] = 1.0
-    call: Annotated[int, Field(ge=0, description="clocks to set up one call")] = 0
+    macs: Annotated[Ratio, Field(description="per core and clock, at its precision")]
+    efficiency: Annotated[PositiveShare, Field(description="of the cores in a product")] = 1.0
+    call: Annotated[Whole, Field(description="clocks to set up one call")] = 0
     capacity: Annotated[Capacity, POSITIVE, Field(description="local memory")]
-    dma_width: Annotated[Bits, Field(description="bits that the DMA moves per clock")]
+    dma_width: Annotated[Width, Field(description="bits that the DMA moves per clock")]
     clock: Annotated[Frequency, POSITIVE]
     mac_energy: Energy
     dma_energy: EnergyPerBit

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archsim.components.base import Component, Work, ceil_div
-from archsim.schema.units import POSITIVE, Bits, Count, Energy, EnergyPerBit, Frequency
+from archsim.schema.units import POSITIVE, Bits, Count, Energy, EnergyPerBit, Frequency, Width
 
 
 class ColumnMask(Component):
@@ -19,7 +19,7 @@ class ColumnMask(Component):
     lanes: Annotated[Count, Field(description="columns masked per clock")] = 1
     clock: Annotated[Frequency, POSITIVE]
     apply_energy: Annotated[Energy, Field(description="one column masked or shifted")]
-    write_width: Annotated[Bits, Field(description="bits written per clock")]
+    write_width: Annotated[Width, Field(description="bits written per clock")]
     write_energy: Annotated[EnergyPerBit, Field(description="one bit written")]
 
     title: ClassVar[str] = "column masks"

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archsim.components.base import Component, Work, ceil_div
-from archsim.schema.units import POSITIVE, Bits, Count, EnergyPerBit, Frequency
+from archsim.schema.units import POSITIVE, Count, EnergyPerBit, Frequency, Width
 
 
 class Dram(Component):
@@ -15,7 +15,7 @@ class Dram(Component):
 
     kind: Literal["dram"]
     channels: Count = 1
-    width: Annotated[Bits, Field(description="bits per clock and channel")]
+    width: Annotated[Width, Field(description="bits per clock and channel")]
     clock: Annotated[Frequency, POSITIVE, Field(description="transfers per second")]
     access_energy: EnergyPerBit
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archsim.components.base import Component, Work, ceil_div
-from archsim.schema.units import POSITIVE, Bits, Count, Frequency
+from archsim.schema.units import POSITIVE, Count, Frequency, Width
 
 
 class MeshRouter(Component):
@@ -18,7 +18,7 @@ class MeshRouter(Component):
     """
 
     kind: Literal["mesh_router"]
-    flit: Annotated[Bits, Field(description="bits per flit")]
+    flit: Annotated[Width, Field(description="bits per flit")]
     ports: Count = 8
     tiles: Annotated[Count, Field(description="tiles that share the router")] = 1
     packet_flits: Count = 32

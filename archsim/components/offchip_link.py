@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archsim.components.base import Component, Work, ceil_div
-from archsim.schema.units import POSITIVE, Bits, Count, DataRate, Frequency
+from archsim.schema.units import POSITIVE, Count, DataRate, Frequency
 
 
 class OffchipLink(Component):
@@ -21,7 +21,7 @@ class OffchipLink(Component):
     title: ClassVar[str] = "off-chip links"
 
     @property
-    def word(self) -> Bits:
+    def word(self) -> int:
         """Bits that one link moves per clock."""
         return max(round(self.rate / self.clock), 1)
 

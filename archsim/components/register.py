@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archsim.components.base import Component, Work, ceil_div
-from archsim.schema.units import POSITIVE, Bits, Capacity, Frequency
+from archsim.schema.units import POSITIVE, Capacity, Frequency, Width
 
 
 class Register(Component):
@@ -16,7 +16,7 @@ class Register(Component):
     kind: Literal["register"]
     side: Literal["input", "output"]
     capacity: Annotated[Capacity, POSITIVE]
-    width: Annotated[Bits, Field(description="bits per access")]
+    width: Annotated[Width, Field(description="bits per access")]
     clock: Annotated[Frequency, POSITIVE]
 
     title: ClassVar[str] = "registers"

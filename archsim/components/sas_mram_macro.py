@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, PositiveFloat, model_validator
+from pydantic import Field, model_validator
 
 from archsim.components.bit_serial_macro import BitSerialMacro
+from archsim.schema.ranges import Times
 from archsim.schema.units import Count, Duration, Energy
 
 
@@ -26,7 +27,7 @@ class SASMRAMMacro(BitSerialMacro):
     stt_pulse: Annotated[Duration, Field(description="current through the selected MTJ")] = 0.0
     stt_energy: Annotated[Energy, Field(description="of one MTJ in one pulse")] = 0.0
     write_rows: Annotated[Count, Field(description="rows of a plane written at once")] = 1
-    endurance: Annotated[PositiveFloat, Field(description="cycles that a cell survives")]
+    endurance: Annotated[Times, Field(description="cycles that a cell survives")]
 
     title: ClassVar[str] = "SAS-MRAM macros"
 

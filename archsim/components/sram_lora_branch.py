@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from archsim.components.base import Component, Work, ceil_div
-from archsim.schema.units import POSITIVE, Bits, Capacity, Count, Energy, EnergyPerBit, Frequency
+from archsim.schema.units import POSITIVE, Capacity, Count, Energy, EnergyPerBit, Frequency, Width
 
 
 class SramLoraBranch(Component):
@@ -23,7 +23,7 @@ class SramLoraBranch(Component):
     macs: Annotated[Count, Field(description="multiply-accumulates per clock")]
     clock: Annotated[Frequency, POSITIVE]
     mac_energy: Annotated[Energy, Field(description="one product, weight read included")]
-    write_width: Annotated[Bits, Field(description="bits written per clock")]
+    write_width: Annotated[Width, Field(description="bits written per clock")]
     write_energy: Annotated[EnergyPerBit, Field(description="one bit written")]
 
     title: ClassVar[str] = "SRAM LoRA branches"

@@ -8,9 +8,10 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from archsim.components.base import Component
+from archsim.schema.ranges import Few, Ratio, Times
 from archsim.schema.units import POSITIVE, Count, Duration, Energy
 
 
@@ -27,12 +28,12 @@ class WriteDriver(Component):
     technology: Annotated[str, Field(description="of the cells: RRAM, PCM, ...")]
     pulse: Annotated[Duration, POSITIVE, Field(description="one pulse, with its set-up")]
     pulse_energy: Annotated[Energy, Field(description="of one cell in one pulse")]
-    pulses: Annotated[PositiveFloat, Field(description="mean number until a cell has its level")]
-    spread: Annotated[float, Field(ge=0, description="standard deviation of that number")] = 0.0
-    most: Annotated[PositiveInt, Field(description="pulses after which a cell is given up")]
+    pulses: Annotated[Ratio, Field(le=10_000, description="mean number until a cell has its level")]
+    spread: Annotated[float, Field(ge=0, le=10_000, description="its standard deviation")] = 0.0
+    most: Annotated[Few, Field(description="pulses after which a cell is given up")]
     verify: bool = True
     rows: Annotated[Count, Field(description="arrays of a tile that program a row at once")] = 1
-    endurance: Annotated[PositiveFloat, Field(description="cycles that a cell survives")]
+    endurance: Annotated[Times, Field(description="cycles that a cell survives")]
 
     title: ClassVar[str] = "write drivers"
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from archsim.cost_models.base import CostModel, Price, Structure, Technology
 from archsim.cost_models.gates import ADDER_AREA, FLOP_AREA, SOURCE, Gates
-from archsim.schema.units import Bits
+from archsim.schema.units import Width
 
 SHIFT_GATES = 3  # NAND2 of a two-way selector, per bit
 
@@ -17,7 +17,7 @@ class Adders(CostModel):
     """`bits` full adders, selectors and flip-flops; half of the adders switch with random data."""
 
     model: Literal["adders"]
-    bits: Annotated[Bits, Field(description="width of the sum")] = 24
+    bits: Annotated[Width, Field(description="width of the sum")] = 24
 
     source: ClassVar[str] = f"{SOURCE}; assumption: half of the adders switch"
     kinds: ClassVar[frozenset[str]] = frozenset({"shift_add"})

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
 from archsim.cost_models.technology import OutOfRange, Technology
 from archsim.schema import Model
+from archsim.schema.ranges import Ratio
 from archsim.schema.units import Length, Voltage
 
 __all__ = ["CostModel", "MissingParameter", "OutOfRange", "Price", "Structure", "Technology"]
@@ -68,9 +69,9 @@ class CostModel(Model):
 
     node: Annotated[Length, Field(description="process; the chip's unless given")] = 0.0
     supply: Annotated[Voltage, Field(description="the chip's unless given")] = 0.0
-    energy_scale: Annotated[PositiveFloat, Field(description="fitted to a measured chip")] = 1.0
-    area_scale: Annotated[PositiveFloat, Field(description="fitted to a measured chip")] = 1.0
-    delay_scale: Annotated[PositiveFloat, Field(description="fitted to a measured chip")] = 1.0
+    energy_scale: Annotated[Ratio, Field(description="fitted to a measured chip")] = 1.0
+    area_scale: Annotated[Ratio, Field(description="fitted to a measured chip")] = 1.0
+    delay_scale: Annotated[Ratio, Field(description="fitted to a measured chip")] = 1.0
 
     source: ClassVar[str] = ""
     kinds: ClassVar[frozenset[str]] = frozenset()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
 from archsim.cost_models.base import CostModel, Price, Structure, Technology
 from archsim.cost_models.gates import AT
 from archsim.cost_models.sram import CELL_AREA, CELL_AT
+from archsim.schema.ranges import Ratio
 from archsim.schema.units import Duration, Voltage
 
 BITLINE = 0.35e-15  # F per cell at 28 nm
@@ -23,14 +24,14 @@ class CapacitiveCells(CostModel):
     """
 
     model: Literal["capacitive_cells"]
-    cell_capacitance: Annotated[PositiveFloat, Field(description="fF of a cell's capacitor")] = 1.0
+    cell_capacitance: Annotated[Ratio, Field(description="fF of a cell's capacitor")] = 1.0
     swing: Annotated[Voltage, Field(description="dV of a bitline; the supply unless given")] = 0.0
     activity: Annotated[
-        PositiveFloat, Field(le=1, description="share of cells that move their capacitor")
+        Ratio, Field(le=1, description="share of cells that move their capacitor")
     ] = 0.25
     cycle: Annotated[Duration, Field(description="of a read, measured at `cycle_supply`")] = 0.0
     cycle_supply: Annotated[Voltage, Field(description="at which `cycle` was measured")] = 0.0
-    cell_factor: Annotated[PositiveFloat, Field(description="area over that of a 6T cell")] = 2.0
+    cell_factor: Annotated[Ratio, Field(description="area over that of a 6T cell")] = 2.0
 
     source: ClassVar[str] = (
         "C dV V; 0.35 fF of bitline per cell at 28 nm (KULeuven-MICAS/zigzag-imc); assumption: "

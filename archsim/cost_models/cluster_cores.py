@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
 from archsim.cost_models.base import CostModel, Price, Structure, Technology
 from archsim.cost_models.sram import sram_bit_energy
 from archsim.cost_models.vector_lanes import ADD, AT, MULTIPLY, Precision
+from archsim.schema.ranges import Ratio
 
 WIDTH = {"int8": 8, "int32": 32, "fp16": 16, "fp32": 32}
 
@@ -21,7 +22,7 @@ class ClusterCores(CostModel):
 
     model: Literal["cluster_cores"]
     precision: Annotated[Precision, Field(description="of a product")] = "int8"
-    overhead: Annotated[PositiveFloat, Field(description="over the arithmetic")] = 10.0
+    overhead: Annotated[Ratio, Field(description="over the arithmetic")] = 10.0
 
     source: ClassVar[str] = (
         "M. Horowitz, ISSCC 2014 (45 nm, 0.9 V), SRAM by a fit to CACTI 7; assumption: "

@@ -9,14 +9,14 @@ from pydantic import Field
 from archsim.cost_models.base import CostModel, Price, Structure, Technology
 from archsim.cost_models.gates import ADDER_AREA, FLOP_AREA, SOURCE, Gates
 from archsim.cost_models.sram import CELL_AREA, CELL_AT, sram_bit_energy
-from archsim.schema.units import Bits, Capacity
+from archsim.schema.units import Capacity, Width
 
 
 class Comparators(CostModel):
     """A subtractor and a register of `bits`; with a `table`, also one read of it of that width."""
 
     model: Literal["comparators"]
-    bits: Annotated[Bits, Field(description="width of an element")] = 16
+    bits: Annotated[Width, Field(description="width of an element")] = 16
     table: Annotated[Capacity, Field(description="of a function looked up; 0: none")] = 0.0
 
     source: ClassVar[str] = f"{SOURCE}; table: fit to CACTI 7"

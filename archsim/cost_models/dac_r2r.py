@@ -21,7 +21,7 @@ class DacR2R(CostModel):
     """
 
     model: Literal["dac_r2r"]
-    unit_resistance: Annotated[float, Field(gt=0, description="ohms of R")]
+    unit_resistance: Annotated[float, Field(ge=1e-6, le=1e18, description="ohms of R")]
     reference: Annotated[Voltage, Field(description="over the ladder; the supply unless given")] = (
         0.0
     )

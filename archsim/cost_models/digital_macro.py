@@ -23,9 +23,9 @@ from archsim.cost_models.gates import (
     tree_delay,
 )
 from archsim.cost_models.sram import BLOCK_AREA, CELL_AREA, CELL_AT
+from archsim.schema.ranges import Share, Whole
 from archsim.schema.units import Bits, Count
 
-Share = Annotated[float, Field(ge=0, le=1)]
 WORDLINE = 0.35e-15  # F per cell at 28 nm (zigzag-imc)
 WRITE = 2e-15  # F of bitlines and cell, assumption
 EXPONENT, NORMALISED, STAGES = 4, 22, 5  # bits of E4M3; of a result; of its shifter
@@ -67,12 +67,14 @@ class DigitalMacro(CostModel):
         Literal["tree_first", "row_first"], Field(description="tree or accumulators first")
     ] = "tree_first"
     pipelined: Annotated[bool, Field(description="a register between tree and accumulator")] = False
-    accumulator_bits: Annotated[Bits, Field(description="0: as many as a sum can need")] = 0
+    accumulator_bits: Annotated[
+        Whole, Field(le=1024, description="0: as many as a sum can need")
+    ] = 0
     outputs_per_accumulator: Annotated[Count, Field(description="that share one")] = 1
     toggle: Annotated[Share, Field(description="input bits that change")] = 0.5
     density: Annotated[Share, Field(description="ones among the stored bits")] = 0.5
-    extra_adders: Annotated[int, Field(ge=0, description="full adders that do not switch")] = 0
-    extra_flops: Annotated[int, Field(ge=0, description="flip-flops that do not switch")] = 0
+    extra_adders: Annotated[Whole, Field(description="full adders that do not switch")] = 0
+    extra_flops: Annotated[Whole, Field(description="flip-flops that do not switch")] = 0
 
     source: ClassVar[str] = f"{SOURCE}; cells: CACTI 7 at 28 nm"
     kinds: ClassVar[frozenset[str]] = frozenset({"sram_macro", "sas_mram_macro"})

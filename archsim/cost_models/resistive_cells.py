@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat
+from pydantic import Field
 
 from archsim.cost_models.base import CostModel, Price, Structure, Technology
+from archsim.schema.ranges import Ratio
 
 
 class ResistiveCells(CostModel):
@@ -18,7 +19,7 @@ class ResistiveCells(CostModel):
 
     model: Literal["resistive_cells"]
     cell_squares: Annotated[
-        PositiveFloat, Field(description="area of a cell in node^2: 4 alone, 12 with a transistor")
+        Ratio, Field(description="area of a cell in node^2: 4 alone, 12 with a transistor")
     ] = 12.0
 
     source: ClassVar[str] = "V^2 G t (Chen, Peng, Yu, IEEE TCAD 2018); 4 or 12 F^2 a cell"

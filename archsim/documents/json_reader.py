@@ -6,7 +6,15 @@ import json
 import math
 from typing import Any, NoReturn
 
-from archsim.documents.node import KeyPath, Node, check_depth, check_text, dotted
+from archsim.documents.node import (
+    MOST_DIGITS,
+    WITHIN,
+    KeyPath,
+    Node,
+    check_depth,
+    check_text,
+    dotted,
+)
 from archsim.errors import InputError, Location
 
 
@@ -28,7 +36,7 @@ def read_json(text: str, file: str) -> Node:
         raise InputError(
             f"the number '{digits[:20]}...' is out of range.",
             Location(file),
-            "Use a smaller one.",
+            WITHIN,
         )
 
     def real(digits: str) -> float:
@@ -36,10 +44,8 @@ def read_json(text: str, file: str) -> Node:
         return value if math.isfinite(value) else out_of_range(digits)
 
     def integer(digits: str) -> int:
-        try:
-            return int(digits)
-        except ValueError:
-            out_of_range(digits)
+        # Python refuses to convert thousands of digits; a real number takes 308.
+        return int(digits) if len(digits) <= MOST_DIGITS else out_of_range(digits)
 
     def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result: dict[str, Any] = {}

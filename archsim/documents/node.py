@@ -13,6 +13,8 @@ from archsim.errors import InputError, Location
 KeyPath: TypeAlias = tuple[str | int, ...]
 Scalar: TypeAlias = str | int | float | bool | None
 
+MOST_DIGITS = 308  # of a whole number; a real one has room for no more
+WITHIN = f"Numbers have at most {MOST_DIGITS} digits before the point."
 MAX_DEPTH = 100
 """Deepest nesting of lists and mappings that a document may have."""
 

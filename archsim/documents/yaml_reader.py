@@ -9,7 +9,16 @@ from typing import Any
 
 import yaml
 
-from archsim.documents.node import KeyPath, Node, Scalar, check_depth, check_text, dotted
+from archsim.documents.node import (
+    MOST_DIGITS,
+    WITHIN,
+    KeyPath,
+    Node,
+    Scalar,
+    check_depth,
+    check_text,
+    dotted,
+)
 from archsim.errors import InputError, Location
 
 MAX_ALIAS_EXPANSION = 1_000_000
@@ -223,7 +232,7 @@ class _Builder:
             return _integer(text) if kind == "int" else _float(text)
         except (ValueError, OverflowError):
             raise self._error(
-                f"the number '{text[:20]}...' is out of range.", path, line, "Use a smaller one."
+                f"the number '{text[:20]}...' is out of range.", path, line, WITHIN
             ) from None
 
     def _check_tag(self, node: yaml.Node, kind: str, path: KeyPath) -> None:
@@ -254,9 +263,10 @@ class _Builder:
 
 
 def _integer(text: str) -> int:
-    if text.startswith(("0x", "0o")):
-        return int(text, 0)
-    return int(text)
+    value = int(text, 0) if text.startswith(("0x", "0o")) else int(text)
+    if abs(value) >= 10**MOST_DIGITS:
+        raise OverflowError(text)
+    return value
 
 
 def _float(text: str) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field
 
 from archsim.documents import check_version, load_document, validate
 from archsim.errors import InputError
@@ -17,6 +17,7 @@ from archsim.gpu.model import GPU
 from archsim.gpu.phase import Phase, PhaseName
 from archsim.gpu.roofline import Bound, kernel
 from archsim.schema import Model
+from archsim.schema.ranges import Size, Whole
 from archsim.system.atomic import write_text
 from archsim.trace.model import Trace
 
@@ -33,10 +34,10 @@ class MeasuredKernel(Model):
     layer: str
     op: str
     phase: PhaseName
-    keys: Annotated[int, Field(ge=0)] = 0
-    seconds: PositiveFloat
-    joules: NonNegativeFloat | None = None
-    launches: PositiveInt
+    keys: Whole = 0
+    seconds: Annotated[float, Field(ge=1e-12, le=1e9)]
+    joules: Annotated[float, Field(ge=0, le=1e12)] | None = None
+    launches: Size
     measured_as: str | None = None
 
 
@@ -51,11 +52,11 @@ class Measurement(Model):
     archsim: str
     trace: str
     trace_sha256: str
-    batch: PositiveInt
+    batch: Size
     precision: str
     launched_by: Annotated[str, Field(description="'CUDA graph' or 'eager'")]
     energy_from: Annotated[str, Field(description="'counter', 'sampled power' or 'none'")]
-    idle_w: NonNegativeFloat | None = None
+    idle_w: Annotated[float, Field(ge=0, le=1e9)] | None = None
     kernels: Annotated[list[MeasuredKernel], Field(min_length=1)]
 
 

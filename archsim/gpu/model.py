@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, PositiveInt, WithJsonSchema
+from pydantic import Field
 
 from archsim.components.base import ASSUMPTION
 from archsim.errors import InputError, nearest
 from archsim.schema import Model
-from archsim.schema.units import POSITIVE, Capacity, DataRate, Duration, Power, parse
+from archsim.schema.ranges import PositiveShare, Share, Size
+from archsim.schema.units import POSITIVE, Capacity, DataRate, Duration, OperationRate, Power
 
 GPU_VERSION: Final = 2
 LaunchMode = Literal["graph", "host"]
@@ -19,21 +20,7 @@ BYTES: Final[dict[str, int]] = {"fp32": 4, "tf32": 4, "fp16": 2, "bf16": 2, "fp8
 """Bytes of one element; tf32 rounds only inside the multipliers."""
 
 
-def _operations(value: object) -> float:
-    if not isinstance(value, str):
-        raise ValueError("must be text with a unit, such as '312 Top/s'.")
-    return parse(value, "op/s")
-
-
-OperationRate = Annotated[
-    float,
-    BeforeValidator(_operations),
-    POSITIVE,
-    WithJsonSchema({"type": "string", "description": "op/s", "examples": ["312 Top/s"]}),
-]
-"""Operations a second; a multiply-accumulate is two."""
-Efficiency = Annotated[float, Field(gt=0, le=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Efficiency = PositiveShare
 
 
 class Sourced(Model):
@@ -50,7 +37,7 @@ class Sourced(Model):
 class Arithmetic(Sourced):
     """Dense arithmetic at one precision."""
 
-    peak: OperationRate
+    peak: Annotated[OperationRate, POSITIVE]
     efficiency: Annotated[Efficiency, Field(description="main loop of a large tile / peak")]
 
     @property
@@ -62,7 +49,7 @@ class Arithmetic(Sourced):
 class Processors(Sourced):
     """The streaming multiprocessors, each of which works on one block at a time."""
 
-    count: PositiveInt
+    count: Size
     tile: Annotated[Duration, Field(description="of a block beside its arithmetic: fill, drain")]
 
 

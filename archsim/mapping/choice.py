@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from archsim.schema import Model
+from archsim.schema.ranges import Whole
 from archsim.schema.units import Count
 
 
@@ -26,8 +27,8 @@ class Choice(Model):
     """
 
     shares: dict[str, Share] = {}
-    pace: float = Field(default=0.0, ge=0)
-    reserve: int = Field(default=0, ge=0)
+    pace: float = Field(default=0.0, ge=0, le=1e9)
+    reserve: Whole = 0
 
     def with_share(self, name: str, share: Share) -> Choice:
         """The same with one operation shared out otherwise."""

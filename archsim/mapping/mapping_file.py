@@ -34,7 +34,9 @@ class MappingFile(Model):
     model: str
     model_sha256: str
     chips: Count = 1
-    pace_s: Annotated[float, Field(ge=0, description="seconds per inference aimed at")] = 0.0
+    pace_s: Annotated[float, Field(ge=0, le=1e9, description="seconds per inference aimed at")] = (
+        0.0
+    )
     layers: dict[str, Share]
 
 

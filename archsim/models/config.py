@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from archsim.models.extent import Extent
 from archsim.models.graph import Graph
-from archsim.schema import Model
+from archsim.schema import Model, ranges, units
 
 MODEL_VERSION: Literal[1] = 1
-MOST_BLOCKS, LARGEST = 10_000, 10**9  # beyond any model; a mistyped size would fill the memory
-
-Blocks = Annotated[int, Field(ge=1, le=MOST_BLOCKS)]
-"""A number of layers of a kind."""
-Size = Annotated[int, Field(ge=1, le=LARGEST)]
+MOST_BLOCKS, LARGEST = 10_000, units.MOST
+Blocks = ranges.Few
+"""A number of layers of a kind; more are mistyped, and would fill the memory."""
+Size = ranges.Size
 """A width, a number of heads, classes, rows of a table ..."""
 
 
@@ -26,8 +25,8 @@ class ModelConfig(Model):
     name: Annotated[str, Field(min_length=1)]
     source: Annotated[str, Field(min_length=1, description="where the sizes are published")]
     parameters: Annotated[
-        PositiveInt | None,
-        Field(description="published count of learnt values, to check the layers against"),
+        ranges.Total | None,
+        Field(ge=1, description="published count of learnt values, to check the layers against"),
     ] = None
 
     def graph(self, extent: Extent) -> Graph:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 
 from archsim.errors import InputError
 from archsim.models.config import Blocks, ModelConfig, Size, token_bits
 from archsim.models.extent import Extent
 from archsim.models.graph import Attention, Graph
+from archsim.schema.ranges import Whole
 from archsim.trace.operators import Reduce
 
 TOKENS = "token_ids"
@@ -30,9 +31,9 @@ class EncoderConfig(ModelConfig):
     vocabulary: Size
     positions: Annotated[Size, Field(description="rows of the position table")] = 512
     reserved: Annotated[
-        NonNegativeInt, Field(description="rows of the position table that no token uses")
+        Whole, Field(description="rows of the position table that no token uses")
     ] = 0
-    token_types: Annotated[NonNegativeInt, Field(description="0: no such table")] = 2
+    token_types: Annotated[Whole, Field(description="0: no such table")] = 2
     activation: Literal["gelu", "relu", "silu"] = "gelu"
     head: Literal["mean", "pooler", "none"] = "pooler"
 

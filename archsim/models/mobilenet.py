@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeInt
+from pydantic import Field
 
 from archsim.models.config import ModelConfig, Size
 from archsim.models.extent import Extent
 from archsim.models.graph import Graph
 from archsim.schema import Model
+from archsim.schema.ranges import Whole
 
 Nonlinearity = Literal["relu", "clip", "hardswish"]
 
@@ -23,9 +24,7 @@ class InvertedResidual(Model):
     kernel: Size = 3
     expand: Annotated[Size, Field(description="channels between; as the input: no 1 x 1")]
     out: Size
-    squeeze: Annotated[
-        NonNegativeInt, Field(description="width of squeeze-and-excitation, 0 for none")
-    ] = 0
+    squeeze: Annotated[Whole, Field(description="width of squeeze-and-excitation, 0 for none")] = 0
     activation: Nonlinearity = "clip"
     stride: Size = 1
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from archsim.schema import Record
 
 COMPARISON_VERSION = 1
 REPRODUCTION_VERSION = 1
 
 
-class ComparisonRow(BaseModel):
+class ComparisonRow(Record):
     """A method on a platform: joules and seconds of an inference and of a switch to a new task."""
-
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     method: str
     platform: str
@@ -31,20 +31,16 @@ class ComparisonRow(BaseModel):
         return self.inference_energy_j + self.switch_energy_j / inferences
 
 
-class Comparison(BaseModel):
+class Comparison(Record):
     """What comparison.json holds."""
-
-    model_config = ConfigDict(frozen=True)
 
     archsim_comparison_result: int = COMPARISON_VERSION
     name: str = "comparison"
     rows: Annotated[list[ComparisonRow], Field(min_length=1)]
 
 
-class ReproductionRow(BaseModel):
+class ReproductionRow(Record):
     """A published figure, what was simulated for it, and where it was published."""
-
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     quantity: str
     published: float
@@ -60,10 +56,8 @@ class ReproductionRow(BaseModel):
         return (self.simulated - self.published) / abs(self.published)
 
 
-class Reproduction(BaseModel):
+class Reproduction(Record):
     """What reproduction.json holds."""
-
-    model_config = ConfigDict(frozen=True)
 
     archsim_reproduction: int = REPRODUCTION_VERSION
     name: str = "reproduction"

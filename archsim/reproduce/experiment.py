@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from archsim.schema import Model
+from archsim.schema.ranges import BitWidth, Integer, Real, Share, Size, Whole
 
 EXPERIMENT_KEY: Final = "archsim_experiment"
 EXPERIMENT_VERSION: Final = 1
 How = Literal["simulated", "derived", "quoted"]
 Text = Annotated[str, Field(min_length=1)]
-AxisValue = int | float | str | list[int | float | str]
+Value = Integer | Real | str
+AxisValue = Value | list[Value]
 BAND: Final = 0.1
 """Deviation from a published figure that counts as agreement, unless a figure states another."""
 
@@ -36,17 +38,17 @@ class ModelChoice(Model):
 
     trace: str | None = None
     config: str | None = None
-    linear: tuple[PositiveInt, PositiveInt] | None = None
+    linear: tuple[Size, Size] | None = None
     sizes: dict[str, Any] = {}
-    seq: PositiveInt | None = None
-    decode: Annotated[int, Field(ge=0)] = 0
-    sequences: PositiveInt = 1
-    image: PositiveInt | None = None
+    seq: Size | None = None
+    decode: Whole = 0
+    sequences: Size = 1
+    image: Size | None = None
     head: bool = True
-    weight_bits: PositiveInt = 8
-    input_bits: PositiveInt = 8
-    circulant: PositiveInt = 1
-    prune: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    weight_bits: BitWidth = 8
+    input_bits: BitWidth = 8
+    circulant: Size = 1
+    prune: Annotated[Share, Field(lt=1)] = 0.0
     norms: bool = False
 
     @model_validator(mode="after")
@@ -64,12 +66,12 @@ class Assumption(Model):
     """
 
     name: Text
-    value: int | float | str
+    value: Value
     unit: str = ""
     paths: Annotated[list[str], Field(min_length=1)]
     source: Text
-    low: int | float | str | None = None
-    high: int | float | str | None = None
+    low: Value | None = None
+    high: Value | None = None
     calibrated: bool = False
 
 
@@ -84,12 +86,12 @@ class Figure(Model):
     """
 
     name: Text
-    published: float | tuple[float, float] | None = None
+    published: Real | tuple[Real, Real] | None = None
     unit: str = ""
     source: str = ""
     measure: str | None = None
     how: How = "simulated"
-    band: Annotated[float, Field(ge=0)] | None = BAND
+    band: Annotated[Real, Field(ge=0)] | None = BAND
     why_not: str = ""
     calibrated: bool = False
 
@@ -137,7 +139,7 @@ class Curve(Model):
     unit: str = ""
     measure: Text
     axes: Annotated[list[Axis], Field(min_length=1)]
-    published: float | None = None
+    published: Real | None = None
     source: str = ""
 
     @model_validator(mode="after")

@@ -5,21 +5,20 @@ from __future__ import annotations
 import itertools
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from archsim.reproduce.experiment import AxisValue, How
+from archsim.schema import Record
 
 State = Literal["agrees", "calibrated", "deviates", "compared", "predicted", "not reproduced"]
 
 
-class FigureResult(BaseModel):
+class FigureResult(Record):
     """A published figure and ours. simulated: None where it was only quoted.
 
     published_high: the other end where a range is published; ratio: ours over the published one,
     or over the nearer end of a range (1 inside it); calibrated: a value was chosen for it.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     unit: str = ""
@@ -59,13 +58,11 @@ class FigureResult(BaseModel):
         return "agrees" if ratio is not None and abs(ratio - 1) <= self.band else "deviates"
 
 
-class SensitivityResult(BaseModel):
+class SensitivityResult(Record):
     """A figure with another value of one assumption: at the low, the stated and the high one.
 
     low, high: None where the chip or model cannot take that value.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     assumption: str
     figure: str
@@ -78,10 +75,8 @@ class SensitivityResult(BaseModel):
     high: float | None
 
 
-class AssumptionResult(BaseModel):
+class AssumptionResult(Record):
     """An assumed value with where it is from; used: whether any figure depends on it."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     value: str
@@ -90,10 +85,8 @@ class AssumptionResult(BaseModel):
     used: bool = True
 
 
-class AxisResult(BaseModel):
+class AxisResult(Record):
     """An axis of a curve: its values as written, and as people read them without the unit."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     unit: str = ""
@@ -101,14 +94,12 @@ class AxisResult(BaseModel):
     labels: list[str]
 
 
-class CurveResult(BaseModel):
+class CurveResult(Record):
     """A measure over its axes; the last axis is x, the one before it has the lines.
 
     values: of every combination of the axes, the last axis the fastest; None where the chip or
     the model cannot take that combination. published: the level that the paper states.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     unit: str = ""
@@ -136,10 +127,8 @@ class CurveResult(BaseModel):
         ]
 
 
-class ExperimentResult(BaseModel):
+class ExperimentResult(Record):
     """All of one system."""
-
-    model_config = ConfigDict(frozen=True)
 
     archsim_experiment_result: int = 1
     system: str

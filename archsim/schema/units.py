@@ -39,32 +39,40 @@ _NUMBER = re.compile(
 _STORED = re.compile(r"\b([kKMGT])(?=(?:b|B|bit|byte)\b)")
 _SHAPE = re.compile(r"\s*([0-9]{1,9})\s*[xX\u00d7]\s*([0-9]{1,9})\s*\Z")
 _LONGEST = 100
+WIDEST = 32
+"""Most bits of one number: a weight, an input, a cell, a conversion."""
+MOST = 10**9
+"""The largest count and side of a shape: with it, a product of two stays far from 2 to the 63rd."""
 
 
 class _Kind(NamedTuple):
+    """A dimension; `least` and `most` of a field, in `unit`, beside 0."""
+
     name: str
     unit: str
     example: str
+    least: float
+    most: float
 
 
 _KINDS = (
-    _Kind("frequency", "Hz", "1.2 GHz"),
-    _Kind("duration", "s", "10 ns"),
-    _Kind("power", "W", "3.5 mW"),
-    _Kind("energy", "J", "2 pJ"),
-    _Kind("energy per bit", "J/b", "1.5 pJ/b"),
-    _Kind("area", "mm2", "0.05 mm2"),
-    _Kind("length", "m", "45 nm"),
-    _Kind("voltage", "V", "900 mV"),
-    _Kind("current", "A", "20 uA"),
-    _Kind("conductance", "S", "50 uS"),
-    _Kind("resistance", "ohm", "20 kohm"),
-    _Kind("capacity", "b", "64 KB"),
-    _Kind("data rate", "b/s", "6.4 GB/s"),
-    _Kind("sample rate", "Sa/s", "1.28 GS/s"),
-    _Kind("operation count", "op", "2 Gop"),
-    _Kind("operation rate", "op/s", "4 Top/s"),
-    _Kind("energy per operation", "J/op", "0.5 pJ/op"),
+    _Kind("frequency", "Hz", "1.2 GHz", 1e-3, 1e15),
+    _Kind("duration", "s", "10 ns", 1e-18, 1e9),
+    _Kind("power", "W", "3.5 mW", 1e-24, 1e9),
+    _Kind("energy", "J", "2 pJ", 1e-30, 1e9),
+    _Kind("energy per bit", "J/b", "1.5 pJ/b", 1e-30, 1e3),
+    _Kind("area", "mm2", "0.05 mm2", 1e-18, 1e9),
+    _Kind("length", "m", "45 nm", 1e-12, 1e3),
+    _Kind("voltage", "V", "900 mV", 1e-9, 1e6),
+    _Kind("current", "A", "20 uA", 1e-18, 1e6),
+    _Kind("conductance", "S", "50 uS", 1e-18, 1e6),
+    _Kind("resistance", "ohm", "20 kohm", 1e-6, 1e18),
+    _Kind("capacity", "b", "64 KB", 1, 1e18),
+    _Kind("data rate", "b/s", "6.4 GB/s", 1, 1e21),
+    _Kind("sample rate", "Sa/s", "1.28 GS/s", 1e-3, 1e15),
+    _Kind("operation count", "op", "2 Gop", 1, 1e30),
+    _Kind("operation rate", "op/s", "4 Top/s", 1, 1e24),
+    _Kind("energy per operation", "J/op", "0.5 pJ/op", 1e-30, 1e3),
 )
 
 
@@ -225,7 +233,16 @@ def _read(value: object, unit: str) -> float:
     number = parse(str(value), unit)
     if number < 0:
         raise ValueError(f"'{value}' must not be less than 0.")
+    kind = _of(unit)
+    if number and not kind.least <= number <= kind.most:
+        raise ValueError(f"'{value}' is out of range; {_allowed(kind)}.")
     return number
+
+
+def _allowed(kind: _Kind) -> str:
+    """What a field of a dimension takes, in words."""
+    ends = (f"{end:.4g} {kind.unit}" for end in (kind.least, kind.most))
+    return f"{_article(kind)} is 0 or from {' to '.join(ends)}"
 
 
 def _reader(unit: str) -> BeforeValidator:
@@ -262,22 +279,43 @@ def _whole(value: float) -> float:
     return value
 
 
-def _read_bits(value: object) -> int:
-    if isinstance(value, str):
-        return int(_whole(_read(value, "b")))
-    if not _is_int(value):
-        raise ValueError("must be a whole number of bits, such as 8 or '8 b'.")
-    if value < 0:
-        raise ValueError(f"{value} must not be less than 0.")
-    return value
+def _bits_reader(most: int) -> BeforeValidator:
+    def read(value: object) -> int:
+        if isinstance(value, str):
+            value = int(_whole(_read(value, "b")))
+        if not _is_int(value):
+            raise ValueError("must be a whole number of bits, such as 8 or '8 b'.")
+        if not 1 <= value <= most:
+            raise ValueError(f"{_shown(value)} b is out of range; use 1 to {most} b.")
+        return value
+
+    return BeforeValidator(read)
+
+
+def _bits_schema(most: int, what: str) -> WithJsonSchema:
+    integer = {"type": "integer", "minimum": 1, "maximum": most}
+    return WithJsonSchema(
+        {
+            "anyOf": [integer, {"type": "string"}],
+            "description": f"{what} in bits (b), with or without the unit",
+            "examples": [8, "8 b"],
+        }
+    )
 
 
 def _read_count(value: object) -> int:
     if not _is_int(value):
         raise ValueError("must be a whole number, such as 4.")
     if value < 1:
-        raise ValueError(f"{value} must be 1 or more.")
+        raise ValueError(f"{_shown(value)} must be 1 or more.")
+    if value > MOST:
+        raise ValueError(f"{_shown(value)} must be {MOST} or less.")
     return value
+
+
+def _shown(value: int) -> str:
+    """A whole number as text, shortened: Python refuses to print thousands of digits."""
+    return str(value) if abs(value) < 10**20 else f"{'-' if value < 0 else ''}1e20 or more"
 
 
 def _read_shape(value: object) -> tuple[int, int]:
@@ -318,26 +356,26 @@ DataRate = Annotated[float, _reader("b/s"), _schema("b/s")]
 """Bits a second, 0 or more; 1 GB/s is 1e9 B/s."""
 SampleRate = Annotated[float, _reader("Sa/s"), _schema("Sa/s")]
 """Samples a second, 0 or more."""
-Bits = Annotated[
-    int,
-    BeforeValidator(_read_bits),
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}],
-            "description": "a width in bits (b), with or without the unit",
-            "examples": [8, "8 b"],
-        }
-    ),
-]
-"""Bits, a whole number, 0 or more."""
+OperationRate = Annotated[float, _reader("op/s"), _schema("op/s")]
+"""Operations a second, 0 or more; a multiply-accumulate is two."""
+Bits = Annotated[int, _bits_reader(WIDEST), _bits_schema(WIDEST, "the width of a number")]
+"""Bits of a number, 1 to 32."""
+Width = Annotated[int, _bits_reader(MOST), _bits_schema(MOST, "a width")]
+"""Bits moved or kept at once, 1 or more."""
 Count = Annotated[
     int,
     BeforeValidator(_read_count),
     WithJsonSchema(
-        {"type": "integer", "minimum": 1, "description": "a count", "examples": [4]},
+        {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST,
+            "description": "a count",
+            "examples": [4],
+        },
     ),
 ]
-"""A whole number, 1 or more."""
+"""A whole number, 1 to 10^9."""
 Shape2D = Annotated[
     tuple[int, int],
     BeforeValidator(_read_shape),
@@ -347,7 +385,7 @@ Shape2D = Annotated[
                 {"type": "string"},
                 {
                     "type": "array",
-                    "items": {"type": "integer", "minimum": 1},
+                    "items": {"type": "integer", "minimum": 1, "maximum": MOST},
                     "minItems": 2,
                     "maxItems": 2,
                 },
@@ -357,4 +395,4 @@ Shape2D = Annotated[
         }
     ),
 ]
-"""Rows and columns, each 1 or more."""
+"""Rows and columns, each 1 to 10^9."""

@@ -5,14 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from archsim.documents import Document, check_version, load_document, validate
 from archsim.options import RunOptions
 from archsim.schema import Model
+from archsim.schema.ranges import Few, Integer, Real, Seed, Size
 
 SWEEP_VERSION = 1
-Scalar = bool | int | float | str
+Scalar = bool | Integer | Real | str
 Setting = Scalar | list[Scalar]
 
 
@@ -23,10 +24,10 @@ class Range(Model):
     distance between two; a random sample or a search needs neither and then takes any value.
     """
 
-    start: Annotated[int | float | str, Field(alias="from")]
-    stop: Annotated[int | float | str, Field(alias="to")]
-    steps: Annotated[PositiveInt, Field(description="how many values")] | None = None
-    step: Annotated[float, Field(gt=0)] | None = None
+    start: Annotated[Integer | Real | str, Field(alias="from")]
+    stop: Annotated[Integer | Real | str, Field(alias="to")]
+    steps: Annotated[Size, Field(description="how many values")] | None = None
+    step: Annotated[Real, Field(gt=0)] | None = None
     scale: Literal["linear", "log"] = "linear"
     integer: Annotated[bool, Field(description="only whole numbers")] | None = None
 
@@ -56,8 +57,8 @@ class Sample(Model):
     """`samples` points: random, Latin hypercube or Sobol (scipy.stats.qmc)."""
 
     kind: Literal["random", "lhs", "sobol"]
-    samples: PositiveInt
-    seed: Annotated[int, Field(ge=0)] = 0
+    samples: Size
+    seed: Seed = 0
 
 
 class Search(Model):
@@ -67,9 +68,9 @@ class Search(Model):
     objectives: Annotated[
         list[str], Field(min_length=1, description="figures to minimise; 'max:tops' to maximise")
     ]
-    samples: Annotated[PositiveInt, Field(description="points in all")]
-    population: Annotated[PositiveInt, Field(description="points of one generation")] = 20
-    seed: Annotated[int, Field(ge=0)] = 0
+    samples: Annotated[Size, Field(description="points in all")]
+    population: Annotated[Few, Field(description="points of one generation")] = 20
+    seed: Seed = 0
 
 
 class Cluster(Model):
@@ -77,7 +78,7 @@ class Cluster(Model):
 
     queue: str | None = None
     account: str | None = None
-    cores: PositiveInt = 1
+    cores: Size = 1
     memory: str = "4 GB"
     walltime: str | None = None
     interface: Annotated[str, Field(description="network interface")] | None = None

@@ -12,9 +12,10 @@ from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from archsim.schema import Model
+from archsim.schema.ranges import Size
 from archsim.trace.encoding import Codes, Floats, bit_of, lowest_code
 
 MOST_ENTRIES = 16  # more columns share entries, so that a trace stays small
@@ -30,8 +31,8 @@ class ColumnStats(Model):
     densities are in thousandths, least significant plane first.
     """
 
-    count: Annotated[PositiveInt, Field(description="output columns of the matrix")]
-    width: Annotated[PositiveInt, Field(description="columns that share an entry")]
+    count: Annotated[Size, Field(description="output columns of the matrix")]
+    width: Annotated[Size, Field(description="columns that share an entry")]
     offset: Annotated[Planes, Field(description="planes of code + 2^(bits-1)")]
     positive: Annotated[Planes, Field(description="planes of the magnitude of positive codes")]
     negative: Annotated[Planes, Field(description="planes of the magnitude of negative codes")]

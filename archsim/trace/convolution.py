@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
+from archsim.schema.ranges import Size, Whole
 from archsim.trace import window
 from archsim.trace.layer import (
     Circulant,
@@ -18,9 +19,9 @@ from archsim.trace.layer import (
 )
 from archsim.trace.window import Reach
 
-Pair = tuple[PositiveInt, PositiveInt]
+Pair = tuple[Size, Size]
 Padding = Annotated[
-    tuple[NonNegativeInt, NonNegativeInt, NonNegativeInt, NonNegativeInt],
+    tuple[Whole, Whole, Whole, Whole],
     Field(description="top, left, bottom, right, in positions"),
 ]
 
@@ -75,9 +76,9 @@ class Conv2d(Windowed):
     """
 
     op: Literal["conv2d"]
-    in_channels: PositiveInt
-    out_channels: PositiveInt
-    groups: PositiveInt = 1
+    in_channels: Size
+    out_channels: Size
+    groups: Size = 1
     circulant: Circulant = 1
     stationary: ClassVar[bool] = True
 

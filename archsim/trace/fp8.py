@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from archsim.schema import Model
-
-Share = Annotated[float, Field(ge=0, le=1)]
+from archsim.schema.ranges import Scale, Share, Total
 
 
 class Format(NamedTuple):
@@ -43,10 +42,8 @@ class FormatStats(Model):
     field 0, and so has zero. The sign is not counted.
     """
 
-    scale: Annotated[float, Field(gt=0, description="real value of 1.0")]
-    exponent_histogram: Annotated[
-        list[Annotated[int, Field(ge=0)]], Field(description="counts of each exponent field")
-    ]
+    scale: Annotated[Scale, Field(description="real value of 1.0")]
+    exponent_histogram: Annotated[list[Total], Field(description="counts of each exponent field")]
     mantissa_one_density: list[Share]
     zero_share: Share
     subnormal_share: Share

@@ -5,22 +5,23 @@ from __future__ import annotations
 import math
 from typing import Annotated, ClassVar
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
 from archsim.schema import Model
+from archsim.schema.ranges import BitWidth, Size, Total
 from archsim.trace.stats import TensorStats
 from archsim.trace.window import Reach
 
 # A tensor's shape without the batch, positions first and channels last: (H, W, C), (T, D) or (D,).
 TensorShape = tuple[int, ...]
 Shape = Annotated[
-    list[PositiveInt],
+    list[Size],
     Field(min_length=1, max_length=4, examples=[[56, 56, 64], [128, 384], [1000]]),
 ]
 
 
 Circulant = Annotated[
-    PositiveInt,
+    Size,
     Field(description="side of the circulant blocks that the weights are made of; 1: of none"),
 ]
 
@@ -62,10 +63,10 @@ class LayerBase(Model):
     shape: Annotated[
         Shape | None, Field(description="output shape without the batch, channels last")
     ] = None
-    weight_bits: Annotated[int | None, Field(ge=1, le=32)] = None
-    input_bits: Annotated[int | None, Field(ge=1, le=32)] = None
+    weight_bits: BitWidth | None = None
+    input_bits: BitWidth | None = None
     biases: Annotated[
-        NonNegativeInt, Field(description="learnt values beside the weights: biases, norm gains")
+        Total, Field(description="learnt values beside the weights: biases, norm gains")
     ] = 0
     tied_to: Annotated[
         str | None, Field(description="layer whose weights these are; they are counted there")

@@ -11,9 +11,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
 from archsim.schema import Model
+from archsim.schema.ranges import Size, Whole
+from archsim.schema.units import MOST
 from archsim.trace.window import Positions
 
 
@@ -36,8 +38,8 @@ class Band(Model):
     """
 
     kind: Literal["band"]
-    before: NonNegativeInt
-    after: NonNegativeInt = 0
+    before: Whole
+    after: Whole = 0
 
     def attended(self, rows: int, span: int) -> Attended:
         own = _own(rows, span)
@@ -50,7 +52,7 @@ class Blocks(Model):
     """A row attends to the positions of its own block of `size`; causal: to those up to its own."""
 
     kind: Literal["block"]
-    size: PositiveInt
+    size: Size
     causal: bool = False
 
     def attended(self, rows: int, span: int) -> Attended:
@@ -64,7 +66,7 @@ class Prefix(Model):
     """Every row attends to the first `length` positions, and to all up to its own (prefix LM)."""
 
     kind: Literal["prefix"]
-    length: PositiveInt
+    length: Size
 
     def attended(self, rows: int, span: int) -> Attended:
         last = np.minimum(np.maximum(_own(rows, span), self.length - 1), span - 1)
@@ -75,9 +77,9 @@ class Rows(Model):
     """Any other mask, row by row: first and last position seen (-1: none), and how many."""
 
     kind: Literal["rows"]
-    first: list[NonNegativeInt]
-    last: list[Annotated[int, Field(ge=-1)]]
-    count: list[NonNegativeInt]
+    first: list[Whole]
+    last: list[Annotated[int, Field(ge=-1, le=MOST)]]
+    count: list[Whole]
 
     def attended(self, rows: int, span: int) -> Attended:
         first, last, count = (np.array(x, np.int64) for x in (self.first, self.last, self.count))

@@ -5,23 +5,23 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field, NonNegativeInt, PositiveInt
+from pydantic import ConfigDict, Field
 
 from archsim.schema import Model
+from archsim.schema.ranges import BitWidth, Size, Whole
 from archsim.trace.layer import LayerBase, Shape, TensorShape
 from archsim.trace.operators import Layer
 from archsim.trace.origin import Origin
 from archsim.trace.stats import TensorStats
 
 TRACE_VERSION: Final = 1
-Bits = Annotated[int, Field(ge=1, le=32)]
 
 
 class Precision(Model):
     """Widths in bits of the integer codes that the model runs with."""
 
-    weight: Bits = 8
-    input: Bits = 8
+    weight: BitWidth = 8
+    input: BitWidth = 8
 
 
 class GraphInput(Model):
@@ -29,7 +29,7 @@ class GraphInput(Model):
 
     name: str
     shape: Shape
-    bits: Bits | None = None
+    bits: BitWidth | None = None
     stats: TensorStats | None = None
 
 
@@ -42,11 +42,11 @@ class Generation(Model):
     `sequences` interleaved sequences all counts are per sequence.
     """
 
-    prompt: PositiveInt
-    decode: NonNegativeInt
+    prompt: Size
+    decode: Whole
     source: Annotated[str, Field(description="layer that scores the next token")]
     target: Annotated[str, Field(description="input of the trace that takes the chosen token")]
-    sequences: PositiveInt = 1
+    sequences: Size = 1
 
 
 class Provenance(Model):

@@ -6,8 +6,9 @@ import math
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
+from archsim.schema.ranges import Size, Whole
 from archsim.trace import window
 from archsim.trace.convolution import Padding, Pair
 from archsim.trace.layer import LayerBase, Shape, ShapeError, TensorShape, channels, positions
@@ -31,8 +32,8 @@ class Embedding(LayerBase):
     """A table look-up: one row of `features` elements per position."""
 
     op: Literal["embedding"]
-    rows: PositiveInt
-    features: PositiveInt
+    rows: Size
+    features: Size
 
     def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
         return (*inputs[0][:-1], self.features)
@@ -57,10 +58,10 @@ class Move(LayerBase):
     function: Literal["reshape", "transpose", "flip", "concat", "slice", "resize", "pad", "gather"]
     shape: Shape
     start: Annotated[
-        NonNegativeInt | None, Field(description="slice: first input position that is kept")
+        Whole | None, Field(description="slice: first input position that is kept")
     ] = None
     index: Annotated[
-        list[NonNegativeInt] | None,
+        list[Whole] | None,
         Field(description="gather: the input position behind each output position"),
     ] = None
     arity: ClassVar[tuple[int, int]] = (1, 256)
@@ -124,7 +125,7 @@ class Scatter(LayerBase):
 
     op: Literal["scatter"]
     function: Literal["sum", "mean", "max"] = "sum"
-    index: Annotated[list[list[NonNegativeInt]], Field(min_length=1)]
+    index: Annotated[list[list[Whole]], Field(min_length=1)]
     shape: Shape
     arity: ClassVar[tuple[int, int]] = (1, 256)
 
@@ -160,8 +161,8 @@ class Idle(LayerBase):
     """
 
     op: Literal["idle"]
-    in_features: PositiveInt
-    out_features: PositiveInt
+    in_features: Size
+    out_features: Size
 
     def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
         if channels(inputs[0]) != self.in_features:

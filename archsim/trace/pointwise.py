@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
-
+from archsim.schema.ranges import Size
 from archsim.trace import window
 from archsim.trace.layer import LayerBase, ShapeError, TensorShape, channels, positions
 from archsim.trace.window import Reach
@@ -26,7 +25,7 @@ class Softmax(Pointwise):
     """Softmax over each of `groups` equal parts (heads) of every position's channels."""
 
     op: Literal["softmax"]
-    groups: PositiveInt = 1
+    groups: Size = 1
 
 
 class Norm(Pointwise):
@@ -40,8 +39,8 @@ class Norm(Pointwise):
 
     op: Literal["norm"]
     function: Literal["layer", "rms", "batch", "local", "group"] = "layer"
-    groups: PositiveInt = 1
-    size: PositiveInt = 1
+    groups: Size = 1
+    size: Size = 1
 
     def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
         if channels(inputs[0]) % self.groups:

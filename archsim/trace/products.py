@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
+from archsim.schema.ranges import Size
 from archsim.trace import mask, window
 from archsim.trace.layer import (
     Circulant,
@@ -29,8 +30,8 @@ class Linear(LayerBase):
     """
 
     op: Literal["linear"]
-    in_features: PositiveInt
-    out_features: PositiveInt
+    in_features: Size
+    out_features: Size
     circulant: Circulant = 1
     stationary: ClassVar[bool] = True
     groups: ClassVar[int] = 1
@@ -71,10 +72,10 @@ class MatMul(LayerBase):
     """
 
     op: Literal["matmul"]
-    heads: PositiveInt = 1
-    kv_heads: PositiveInt | None = None
-    k: PositiveInt
-    n: PositiveInt
+    heads: Size = 1
+    kv_heads: Size | None = None
+    k: Size
+    n: Size
     transposed: Annotated[
         bool, Field(description="True: n runs over the positions of inputs[1] (Q K^T)")
     ]
@@ -82,7 +83,7 @@ class MatMul(LayerBase):
     mask: Annotated[
         Mask | None, Field(description="what else than a causal mask leaves of the positions")
     ] = None
-    sequences: PositiveInt = 1
+    sequences: Size = 1
     arity: ClassVar[tuple[int, int]] = (2, 2)
 
     def output_shape(self, inputs: list[TensorShape]) -> TensorShape:
@@ -176,8 +177,8 @@ class Recurrent(LayerBase):
 
     op: Literal["recurrent"]
     cell: Literal["lstm", "gru", "rnn"]
-    in_features: PositiveInt
-    hidden: PositiveInt
+    in_features: Size
+    hidden: Size
     stationary: ClassVar[bool] = True
     groups: ClassVar[int] = 1
 

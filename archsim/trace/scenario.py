@@ -14,17 +14,20 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field
 
 from archsim.documents import Document, check_version, load_document, validate
 from archsim.errors import InputError
 from archsim.schema import Model
+from archsim.schema.ranges import Seed, Size, Total
 from archsim.schema.units import POSITIVE, Duration, Frequency
 from archsim.trace.load import load_trace
 from archsim.trace.model import Trace
 
 SCENARIO_VERSION: Final = 1
 SCENARIO_KEY: Final = "archsim_scenario"
+MOST_TASKS = 1_000_000  # their names are listed
+MOST_DRAWS = 20_000_000  # steps of a shuffle, tasks times requests: some seconds
 
 
 class Request(NamedTuple):
@@ -40,7 +43,7 @@ class RequestRecord(Model):
 
     arrival: Duration
     task: Annotated[str, Field(min_length=1)]
-    inferences: PositiveInt = 1
+    inferences: Size = 1
 
 
 class Every(Model):
@@ -62,12 +65,12 @@ class Generator(Model):
     request, `random` shuffles all requests. seed: of the shuffle and of the Poisson gaps.
     """
 
-    tasks: PositiveInt
-    inferences_per_task: PositiveInt
-    inferences_per_request: PositiveInt = 1
+    tasks: Annotated[Size, Field(le=MOST_TASKS)]
+    inferences_per_task: Annotated[Total, Field(ge=1)]
+    inferences_per_request: Annotated[Total, Field(ge=1)] = 1
     order: Literal["sequence", "round_robin", "random"] = "sequence"
     arrivals: Literal["all_at_once"] | Every | Poisson = "all_at_once"
-    seed: NonNegativeInt = 0
+    seed: Seed = 0
 
     @property
     def count(self) -> int:
@@ -180,6 +183,14 @@ def _source(file: ScenarioFile, document: Document) -> tuple[Request, ...] | Gen
             f"requests of {file.generator.inferences_per_request}.",
             document.location(("generator", "inferences_per_request")),
             "Use a divisor of inferences_per_task.",
+        )
+    draws = file.generator.tasks * file.generator.count
+    if file.generator.order == "random" and draws > MOST_DRAWS:
+        raise InputError(
+            f"shuffling {file.generator.count} requests of {file.generator.tasks} tasks takes "
+            f"{draws} steps, at most {MOST_DRAWS} are made.",
+            document.location(("generator", "order")),
+            "Use fewer tasks or requests, or another order.",
         )
     return file.generator
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BeforeValidator, Field, field_serializer, model_validator
 
 from archsim.schema import Model
+from archsim.schema.ranges import BitWidth, Integer, Real, Scale, Share, Total
 from archsim.trace.columns import WIDEST, ColumnCounter, ColumnStats
 from archsim.trace.encoding import Codes, Encoding, count_ones, lowest_code, pattern
 from archsim.trace.fp8 import Fp8Counter, Fp8Stats
@@ -24,7 +25,6 @@ from archsim.trace.scaling import (
     top_code,
 )
 
-Share = Annotated[float, Field(ge=0, le=1)]
 HISTOGRAM_BINS = 256
 LONGEST_GAP = 3  # zeros that cost no more than the start of a new run
 Run = tuple[int, list[int]]  # the first bin and the counts from there on
@@ -60,6 +60,9 @@ def _runs(counts: Sequence[int]) -> list[Run]:
     return runs
 
 
+Percentile = Annotated[float, Field(ge=1e-9, le=100)]
+
+
 class TensorStats(Model):
     """Statistics of one tensor after uniform quantisation to integer codes.
 
@@ -68,22 +71,22 @@ class TensorStats(Model):
     files it may be a list of runs, [first bin, [counts]], where all other bins are empty.
     """
 
-    bits: Annotated[int, Field(ge=1, le=32, description="code width in bits")]
+    bits: Annotated[BitWidth, Field(description="code width in bits")]
     scheme: Scheme = "per_tensor_symmetric"
     encoding: Encoding = "twos_complement"
     scale: Annotated[
-        float, Field(gt=0, description="real value of one code; the largest if there are several")
+        Scale, Field(description="real value of one code; the largest if there are several")
     ]
-    zero_point: Annotated[int, Field(description="code of the value 0")] = 0
-    clip: Annotated[
-        float | None, Field(gt=0, le=100, description="percentile of magnitudes kept, in %")
-    ] = None
+    zero_point: Annotated[Integer, Field(description="code of the value 0")] = 0
+    clip: Annotated[Percentile | None, Field(description="percentile of magnitudes kept, in %")] = (
+        None
+    )
     clipped_share: Annotated[Share, Field(description="share of values beyond it")] = 0.0
-    minimum: float
-    maximum: float
-    samples: Annotated[int, Field(ge=1, description="elements counted")]
+    minimum: Real
+    maximum: Real
+    samples: Annotated[Total, Field(ge=1, description="elements counted")]
     histogram: Annotated[
-        list[int],
+        list[Total],
         Field(min_length=HISTOGRAM_BINS, max_length=HISTOGRAM_BINS),
         BeforeValidator(_all_bins, json_schema_input_type=list[int] | list[Run]),
     ]

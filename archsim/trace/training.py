@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
+from archsim.schema.ranges import Size
 from archsim.trace import window
 from archsim.trace.convolution import Padding, Pair
 from archsim.trace.layer import LayerBase, ShapeError, TensorShape, channels, positions
@@ -33,9 +34,9 @@ class OuterProduct(LayerBase):
     """
 
     op: Literal["outer_product"]
-    rows: Annotated[PositiveInt, Field(description="elements of the input per group")]
-    columns: Annotated[PositiveInt, Field(description="elements of the gradient per group")]
-    groups: PositiveInt = 1
+    rows: Annotated[Size, Field(description="elements of the input per group")]
+    columns: Annotated[Size, Field(description="elements of the gradient per group")]
+    groups: Size = 1
     kernel: Pair | None = None
     stride: Pair = (1, 1)
     padding: Padding = (0, 0, 0, 0)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
-
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.head import classifier
 from archsim.adaptation.low_rank import adapters
@@ -13,6 +11,7 @@ from archsim.adaptation.method import Method, Modules
 from archsim.adaptation.roles import is_adapter, module_of
 from archsim.arch.model import Architecture
 from archsim.components.cluster import Cluster
+from archsim.schema.ranges import Size
 from archsim.trace.model import Trace
 from archsim.trace.operators import Linear
 
@@ -28,9 +27,9 @@ class AhwaLora(Method):
     """
 
     kind: Literal["ahwa-lora"]
-    rank: PositiveInt = 8
+    rank: Size = 8
     modules: Modules = None
-    tokens: PositiveInt = 8
+    tokens: Size = 8
 
     title: ClassVar[str] = "AHWA-LoRA"
     paper: ClassVar[str] = "Li et al., arXiv:2411.17367"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
-
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.blocks import block_ends
 from archsim.adaptation.differential import reprogrammed
@@ -14,6 +12,7 @@ from archsim.adaptation.insertion import insert_behind
 from archsim.adaptation.method import Method, weight_bits
 from archsim.arch.model import Architecture
 from archsim.errors import InputError
+from archsim.schema.ranges import Size
 from archsim.trace.layer import TensorShape, channels
 from archsim.trace.model import Trace
 from archsim.trace.operators import Activation, Elementwise, Layer, Linear, Move, Pool, Reduce
@@ -32,8 +31,8 @@ class DA3(Method):
     """
 
     kind: Literal["da3"]
-    reduction: PositiveInt = 16
-    pool: PositiveInt = 1
+    reduction: Size = 16
+    pool: Size = 1
 
     title: ClassVar[str] = "DA3"
     paper: ClassVar[str] = "Yang et al., CVPRW 2022"

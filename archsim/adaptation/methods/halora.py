@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
-
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.low_rank import adapters
 from archsim.adaptation.method import Method, Modules
 from archsim.arch.model import Architecture
 from archsim.components.sram_lora_branch import SramLoraBranch
+from archsim.schema.ranges import Size
 from archsim.trace.model import Trace
 
 USUAL = ("query", "key", "value", "up", "down")
@@ -25,7 +24,7 @@ class HaLoRA(Method):
     """
 
     kind: Literal["halora"]
-    rank: PositiveInt = 4
+    rank: Size = 4
     modules: Modules = None
 
     title: ClassVar[str] = "HaLoRA"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
-
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.differential import reprogrammed
 from archsim.adaptation.head import with_classifier
 from archsim.adaptation.method import Method, weight_bits
 from archsim.arch.model import Architecture
+from archsim.schema.ranges import Size
 from archsim.trace.model import Trace
 
 
@@ -22,7 +21,7 @@ class LinearProbe(Method):
     """
 
     kind: Literal["linear-probe"]
-    classes: PositiveInt | None = None
+    classes: Size | None = None
 
     title: ClassVar[str] = "Linear probe"
     paper: ClassVar[str] = "Kornblith et al., CVPR 2019"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
-
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.low_rank import adapters
 from archsim.adaptation.method import Method, Modules
 from archsim.arch.model import Architecture
+from archsim.schema.ranges import Size
 from archsim.trace.model import Trace
 
 
@@ -21,7 +20,7 @@ class LoraRram(Method):
     """
 
     kind: Literal["lora-rram"]
-    rank: PositiveInt = 8
+    rank: Size = 8
     modules: Modules = None
 
     title: ClassVar[str] = "LoRA in arrays"

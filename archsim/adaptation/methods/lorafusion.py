@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
-
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.insertion import insert_behind
 from archsim.adaptation.low_rank import low_rank_targets
@@ -14,6 +12,7 @@ from archsim.adaptation.method import Method, Modules, adapts, block_of
 from archsim.arch.model import Architecture
 from archsim.learning.lora import fusion_parameters
 from archsim.mapping.written import Rewrite
+from archsim.schema.ranges import Size
 from archsim.trace.model import Trace
 from archsim.trace.operators import Activation, Elementwise, Layer, Linear
 
@@ -29,8 +28,8 @@ class LoRAFusion(Method):
     """
 
     kind: Literal["lorafusion"]
-    pool: PositiveInt = 20
-    rank: PositiveInt = 16
+    pool: Size = 20
+    rank: Size = 16
     modules: Modules = None
 
     title: ClassVar[str] = "LoRAFusion"

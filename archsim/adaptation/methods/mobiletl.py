@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
-
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.biases import bias_counts, bias_rewrites
 from archsim.adaptation.differential import reprogrammed
 from archsim.adaptation.method import Method, block_of, weight_bits, weight_layers
 from archsim.arch.model import Architecture
 from archsim.errors import InputError
+from archsim.schema.ranges import Size
 from archsim.trace.model import Trace
 from archsim.trace.operators import Conv2d
 
@@ -27,7 +26,7 @@ class MobileTL(Method):
     """
 
     kind: Literal["mobiletl"]
-    blocks: PositiveInt = 5
+    blocks: Size = 5
 
     title: ClassVar[str] = "MobileTL"
     paper: ClassVar[str] = "Chiang et al., AAAI 2023"

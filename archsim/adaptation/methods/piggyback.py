@@ -6,9 +6,10 @@ from typing import ClassVar, Literal
 
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.differential import masked_cells
-from archsim.adaptation.method import Method, Modules, Share, targets, weight_layers
+from archsim.adaptation.method import Method, Modules, targets, weight_layers
 from archsim.arch.model import Architecture
 from archsim.mapping.written import Rewrite
+from archsim.schema.ranges import Share
 from archsim.trace.model import Trace
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.differential import reprogrammed
@@ -13,6 +13,7 @@ from archsim.adaptation.low_rank import adapters
 from archsim.adaptation.method import Method, Modules
 from archsim.adaptation.pruning import prune_channels
 from archsim.arch.model import Architecture
+from archsim.schema.ranges import Size
 from archsim.trace.model import Trace
 
 
@@ -30,7 +31,7 @@ class PruningLora(Method):
 
     kind: Literal["pruning-lora"]
     ratio: Annotated[float, Field(gt=0, lt=1)] = 0.245
-    rank: PositiveInt = 8
+    rank: Size = 8
     modules: Modules = None
 
     title: ClassVar[str] = "Pruning with LoRA"

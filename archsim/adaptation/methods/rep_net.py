@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.biases import bias_counts, bias_rewrites
@@ -15,6 +15,7 @@ from archsim.adaptation.head import classifier, with_classifier
 from archsim.adaptation.insertion import insert_behind
 from archsim.adaptation.method import Method, weight_bits, weight_layers
 from archsim.arch.model import Architecture
+from archsim.schema.ranges import Ratio, Size
 from archsim.trace.layer import TensorShape, channels, positions
 from archsim.trace.model import Trace
 from archsim.trace.operators import Activation, Conv2d, Elementwise, Layer, Linear, Move, Pool
@@ -41,12 +42,12 @@ class RepNet(Method):
     """
 
     kind: Literal["rep-net"]
-    modules: Annotated[PositiveInt, Field(description="modules at most")] = 6
-    kernel: PositiveInt = 5
-    expand: Annotated[float, Field(gt=0)] = 1.0
-    token_expand: Annotated[float, Field(gt=0)] = 0.125
+    modules: Annotated[Size, Field(description="modules at most")] = 6
+    kernel: Size = 5
+    expand: Ratio = 1.0
+    token_expand: Ratio = 0.125
     biases: bool = True
-    classes: PositiveInt | None = None
+    classes: Size | None = None
 
     title: ClassVar[str] = "Rep-Net"
     paper: ClassVar[str] = "Yang et al., CVPR 2022"

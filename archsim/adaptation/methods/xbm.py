@@ -6,8 +6,9 @@ from typing import ClassVar, Literal
 
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.masks import column_masks
-from archsim.adaptation.method import Method, Modules, PositiveShare
+from archsim.adaptation.method import Method, Modules
 from archsim.arch.model import Architecture
+from archsim.schema.ranges import PositiveShare
 from archsim.trace.model import Trace
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
-
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.masks import column_masks
-from archsim.adaptation.method import Method, Modules, PositiveShare
+from archsim.adaptation.method import Method, Modules
 from archsim.arch.model import Architecture
+from archsim.schema.ranges import BitWidth, PositiveShare
 from archsim.trace.model import Trace
 
 
@@ -23,7 +22,7 @@ class XMA(Method):
     """
 
     kind: Literal["xma"]
-    bits: PositiveInt = 2
+    bits: BitWidth = 2
     kept: PositiveShare = 1.0
     modules: Modules = None
 

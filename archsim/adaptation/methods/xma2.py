@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import PositiveInt
-
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.differential import changed_cells
 from archsim.adaptation.masks import divide_pes, mask_targets
-from archsim.adaptation.method import Method, Modules, Share
+from archsim.adaptation.method import Method, Modules
 from archsim.arch.model import Architecture
 from archsim.mapping.placement import Placement
 from archsim.mapping.written import Rewrite
+from archsim.schema.ranges import BitWidth, Share
 from archsim.trace.model import Trace
 
 
@@ -28,7 +27,7 @@ class XMA2(Method):
 
     kind: Literal["xma2"]
     pes: Share = 0.1
-    bits: PositiveInt = 4
+    bits: BitWidth = 4
     modules: Modules = None
 
     title: ClassVar[str] = "XMA2"

@@ -10,9 +10,10 @@ from pydantic import model_validator
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.differential import changed_cells
 from archsim.adaptation.masks import column_masks, mask_targets
-from archsim.adaptation.method import Method, Modules, PositiveShare
+from archsim.adaptation.method import Method, Modules
 from archsim.arch.model import Architecture
 from archsim.mapping.written import Rewrite
+from archsim.schema.ranges import PositiveShare
 from archsim.trace.model import Trace
 
 

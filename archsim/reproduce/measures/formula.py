@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from archsim.errors import InputError
 from archsim.reproduce.measure import Measure, Workbench
 from archsim.schema.expression import ExpressionError, parse_expression
+from archsim.schema.ranges import Real
 
 
 class Formula(Measure):
@@ -16,7 +17,7 @@ class Formula(Measure):
 
     kind: Literal["formula"]
     expression: Annotated[str, Field(description="e.g. 1 - ours / theirs")]
-    given: dict[str, float] = {}
+    given: dict[str, Real] = {}
 
     @field_validator("expression")
     @classmethod

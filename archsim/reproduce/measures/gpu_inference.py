@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import PositiveInt
-
 from archsim.reproduce.measure import Measure, ModelName, Workbench
+from archsim.schema.ranges import Size
 
 
 class GpuInference(Measure):
@@ -16,7 +15,7 @@ class GpuInference(Measure):
     gpu: str
     model: ModelName
     of: Literal["joules", "seconds"] = "joules"
-    batch: PositiveInt = 1
+    batch: Size = 1
     precision: str = "bf16"
     fuse: bool = True
     launch: Literal["graph", "host"] = "graph"

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, model_validator
 
 from archsim.reproduce.measure import ChipName, Measure, MethodName, ModelName, Workbench
+from archsim.schema.ranges import BitWidth, Size
 
 if TYPE_CHECKING:
     from archsim.learning.work import LearningWork
@@ -29,8 +30,8 @@ class StepMeasure(Measure):
     trains: Annotated[str | None, Field(description="regular expression")] = None
     biases: Annotated[str | None, Field(description="regular expression")] = None
     optimizer: Literal["sgd", "momentum", "adam"] = "sgd"
-    batch: PositiveInt = 1
-    bits: Annotated[PositiveInt, Field(description="of weights, activations, gradients")] = 32
+    batch: Size = 1
+    bits: Annotated[BitWidth, Field(description="of weights, activations, gradients")] = 32
     masks: bool = False
     relu_mask: bool = True
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from archsim.reproduce.measure import Workbench
 from archsim.reproduce.measures.step import StepMeasure
+from archsim.schema.ranges import BitWidth
 
 if TYPE_CHECKING:
     from archsim.learning.work import LearningWork
@@ -26,7 +27,7 @@ class TrainingMemory(StepMeasure):
     """
 
     kind: Literal["training_memory"]
-    frozen_bits: Annotated[PositiveInt, Field(description="of a parameter that is not trained")] = 8
+    frozen_bits: Annotated[BitWidth, Field(description="of a parameter that is not trained")] = 8
 
     def value(self, bench: Workbench) -> float:
         trace, work = self.trace_and_work(bench)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import PositiveFloat, PositiveInt
-
 from archsim.documents import load_document, validate
 from archsim.schema import Model
+from archsim.schema.ranges import Ratio, Size
 
 FILE = Path(__file__).resolve().parents[3] / "arch_configs" / "silicon" / "figures.yaml"
 Name = Literal["clock", "throughput", "area", "efficiency"]
@@ -24,7 +23,7 @@ class OperatingPoint(Model):
     """Figures at another supply, such as 1.2 V."""
 
     supply: str
-    published: dict[Name, PositiveFloat]
+    published: dict[Name, Ratio]
 
 
 class FabricatedChip(Model):
@@ -36,9 +35,9 @@ class FabricatedChip(Model):
     figures whose conditions the paper does not state, and why.
     """
 
-    published: dict[Name, PositiveFloat] = {}
-    parts: dict[str, dict[Literal["power", "area"], PositiveFloat]] = {}
-    instances: dict[str, PositiveInt] = {}
+    published: dict[Name, Ratio] = {}
+    parts: dict[str, dict[Literal["power", "area"], Ratio]] = {}
+    instances: dict[str, Size] = {}
     digital: bool = False
     typed: list[Name] = []
     uncounted: dict[Name, str] = {}
