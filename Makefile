@@ -16,7 +16,7 @@ test: check
 
 # real processes killed in the middle of sweeps, and of the first compilation; the built package
 test-slow: $(TOOLS)
-	$(BIN)/python -m pytest -m slow tests/test_sweep_kill.py tests/test_sweep_jobs.py tests/test_engine_cache.py tests/test_package.py
+	$(BIN)/python -m pytest -m slow tests/test_sweep_kill.py tests/test_sweep_jobs.py tests/test_engine_cache.py tests/test_package.py tests/test_tutorial.py
 
 venv: $(TOOLS)
 
