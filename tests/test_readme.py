@@ -96,9 +96,10 @@ def test_the_extras_of_the_readme_are_those_of_the_package() -> None:
     assert sorted(shown) == sorted(setup["options.extras_require"])
 
 
-def test_readme_starts_with_the_two_commands() -> None:
-    assert "make run" in README.splitlines()[2]
-    assert "make test" in README.splitlines()[3]
+def test_readme_starts_with_a_picture_and_the_two_commands() -> None:
+    top = README.split("```")[0]
+    assert "    make run  " in top and "    make test  " in top
+    assert "](docs/dataflow.svg)" in top and (ROOT / "docs" / "dataflow.svg").is_file()
 
 
 def test_files_that_the_readme_names_exist() -> None:
