@@ -21,9 +21,11 @@ def load_arch(path: str | Path) -> Architecture:
 
 def arch_from_document(document: Document) -> Architecture:
     """Validate a loaded document as an architecture."""
+    from archsim.arch.derived import with_derived
     from archsim.arch.model import ARCH_VERSION, Architecture
     from archsim.documents import check_version, validate
 
+    document = with_derived(document)
     check_version(document, "architecture", "archsim_arch", ARCH_VERSION)
     arch = validate(Architecture, document)
     _check_parts(arch, document)

@@ -34,6 +34,9 @@ class Inputs:
     def arch_with(self, sets: Sets) -> Architecture:
         """The base architecture with values set by path; InputError if that is not valid."""
         data = self.arch.data
+        if "derived" in data:  # what a point sets is not worked out again
+            kept = {k: v for k, v in data["derived"].items() if canonical(k) not in sets}
+            data = {**data, "derived": kept}
         for path, value in sets.items():
             data = with_value(data, content_path(path), value)
         return arch_from_document(Document(self.arch.path, data, self.arch.root))
