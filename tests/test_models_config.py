@@ -117,7 +117,19 @@ def test_every_built_in_configuration_has_its_own_name() -> None:
 @pytest.mark.parametrize(
     ("changes", "key", "words"),
     [
-        ({"model_type": "lama"}, "model_type", "Did you mean 'llama'?"),
+        ({"model_type": "mixtral"}, "model_type", "Known: bert, distilbert, llama,"),
+        ({"model_type": "xlm-roberta"}, "model_type", "sizes of 'roberta'"),
+        (
+            {"quantization_config": {"quant_method": "gptq", "bits": 4}},
+            "quantization_config",
+            "quantised by gptq (4 bits)",
+        ),
+        (
+            {"quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}},
+            "quantization_config",
+            "bitsandbytes (4 bits)",
+        ),
+        ({"quantization_config": {"quant_method": "fp8"}}, "quantization_config", "fp8 (8 bits)"),
         ({"model_type": ["llama"]}, "model_type", "is not known"),
         ({"hidden_size": "2048"}, "hidden_size", "whole number"),
         ({"num_hidden_layers": 0}, "num_hidden_layers", "from 1 to 10,000"),

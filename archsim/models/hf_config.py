@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from typing import Any
 
@@ -14,6 +14,7 @@ from archsim.models.encoder import EncoderConfig
 from archsim.models.mobilebert import MobileBertConfig
 from archsim.models.t5 import T5Config
 
+SAME = {"xlm-roberta": "roberta", "camembert": "roberta"}  # model types of one architecture
 ACTIVATIONS = {"gelu": "gelu", "gelu_new": "gelu", "relu": "relu", "silu": "silu", "swish": "silu"}
 
 
@@ -77,9 +78,37 @@ def read_hf_config(document: Document) -> ModelConfig:
         raise InputError(
             f"the model type {kind!r} is not known.",
             document.location(("model_type",)),
-            nearest(str(kind), READERS),
+            other_type(str(kind), READERS),
         )
+    refuse_quantised(Keys(document))
     return READERS[kind](Keys(document), _common(document))
+
+
+def other_type(kind: str, known: Iterable[str]) -> str:
+    """What to do about an unknown model type: a near spelling is not a near model."""
+    listed = sorted(set(known))
+    same = SAME.get(kind)
+    hint = f"It has the sizes of '{same}': write that. " if same in listed else ""
+    return f"{hint}Known: {', '.join(listed)}."
+
+
+def refuse_quantised(keys: Keys) -> None:
+    """InputError for a model whose weights are codes of their own: they are not read."""
+    found = keys.data.get("quantization_config")
+    if found is None:
+        return
+    method = found.get("quant_method", "unknown") if isinstance(found, dict) else found
+    bits = found.get("bits") if isinstance(found, dict) else None
+    if isinstance(found, dict) and bits is None:
+        known = {"fp8": 8, "awq": 4, "gptq": 4}
+        bits = 4 if found.get("load_in_4bit") else known.get(str(method))
+    said = f" ({bits} bits)" if bits else ""
+    raise keys.error(
+        "quantization_config",
+        f"the weights are quantised by {method}{said}, which is not read.",
+        "For shapes alone take quantization_config out and give --weight-bits; for values take the "
+        "model before it was quantised.",
+    )
 
 
 def _common(document: Document) -> dict[str, Any]:

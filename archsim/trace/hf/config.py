@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from archsim.documents import load_document
-from archsim.errors import InputError, nearest
-from archsim.models.hf_config import Keys
+from archsim.errors import InputError
+from archsim.models.hf_config import Keys, other_type, refuse_quantised
 
 
 def read_config(folder: Path, known: list[str]) -> Keys:
@@ -24,10 +24,11 @@ def read_config(folder: Path, known: list[str]) -> Keys:
     keys = Keys(document)
     kind = document.data.get("model_type")
     if kind not in known:
-        hint = nearest(str(kind), known)
+        hint = other_type(str(kind), known)
         raise keys.error(
             "model_type",
             f"the model type {kind!r} has no forward pass here.",
             f"{hint} Shapes of others: archsim trace export hf-config, or export it as ONNX.",
         )
+    refuse_quantised(keys)
     return keys
