@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from archsim.adaptation.adapted import Adapted
 from archsim.adaptation.break_even import break_even
+from archsim.adaptation.common_base import common_choice
 from archsim.adaptation.comparison_file import Experiment
 from archsim.adaptation.comparison_jobs import Job, Learning, run_jobs
 from archsim.adaptation.comparison_result import (
@@ -68,10 +70,14 @@ def compare(
             adapted[name] = method.adapt(experiment.trace, experiment.arch)
         except InputError as fault:
             refuse(name, experiment.arch.name, fault)
-    done = _simulated(experiment, adapted, workers, progress)
+    options = experiment.options
+    common = common_choice(experiment.arch, experiment.trace, adapted.values(), options)
+    options = options.model_copy(update={"choice": common})
+    alike = replace(experiment, options=options)  # the same base for all
+    done = _simulated(alike, adapted, workers, progress)
     for name, one in adapted.items():
         try:
-            found.append(_chip_figures(experiment, name, one, done))
+            found.append(_chip_figures(alike, name, one, done))
         except InputError as fault:
             refuse(name, experiment.arch.name, fault)
     if not found and not gpus:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archsim.cli.shipped_file import CHIP_OR_MODEL
+from archsim.cli.shipped_file import CHIP_OR_MODEL, MODEL
 
 if TYPE_CHECKING:
     from archsim.arch.model import Architecture
@@ -15,17 +15,41 @@ if TYPE_CHECKING:
 
 @click.command("show")
 @click.argument("file", type=CHIP_OR_MODEL)
+@click.argument("trace", required=False, type=MODEL)
+@click.option(
+    "--mapping", is_flag=True, help="Where each layer of TRACE stands, how often and why."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(file: str, as_json: bool) -> None:
+def command(file: str, trace: str | None, mapping: bool, as_json: bool) -> None:
     """Show FILE: the parts of an architecture, or the layers of a trace or workload."""
     from archsim.arch.model import Architecture
     from archsim.cli.inputs import load_either
 
+    if mapping != (trace is not None):
+        raise click.UsageError("--mapping takes a chip and a model: show --mapping ARCH TRACE.")
+    if trace is not None:
+        _show_mapping(file, trace, as_json)
+        return
     found = load_either(file)
     if isinstance(found, Architecture):
         _show_arch(found, as_json)
     else:
         _show_trace(found, as_json)
+
+
+def _show_mapping(arch: str, trace: str, as_json: bool) -> None:
+    from archsim.arch.load import load_arch
+    from archsim.cli.console import print_json, print_tables
+    from archsim.mapping.options import MapOptions
+    from archsim.report.mapping_tables import mapping_table
+    from archsim.tables.table import rows
+    from archsim.trace.load import load_trace
+
+    table = mapping_table(load_arch(arch), load_trace(trace), MapOptions(chips="auto"))
+    if as_json:
+        print_json({"name": table.title, "layers": rows(table)})
+    else:
+        print_tables(table)
 
 
 def _show_arch(arch: Architecture, as_json: bool) -> None:

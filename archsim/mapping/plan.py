@@ -166,13 +166,15 @@ class _Planner:
                 return
             least *= RELAX
             spare = int(spare / RELAX)
-        yield {la.index: fixed.get(la.index, 1) for la in layers}, slowest, True
+        if fixed:
+            yield {la.index: fixed.get(la.index, 1) for la in layers}, slowest, False
+        yield {la.index: 1 for la in layers}, slowest, True
 
     def _as_chosen(self, choice: Choice) -> None:
         for need in self.needs:
             leader = self.needs[need.leader] if need.leader >= 0 else need
             share = choice.shares.get(leader.operation.name)
-            if share is not None:
+            if share is not None and need.weights is None:
                 need.shards = share.shards
                 need.lanes = min(share.copies, need.operation.positions)
 
