@@ -246,6 +246,10 @@ class ProgramBuilder:
         self._flow_lanes.append(len(self._lane_stages))
         return len(self._flows) - 1
 
+    def instances(self, flow: int) -> int:
+        """Instances of a flow that has been opened."""
+        return self._flows[flow][1]
+
     def lane(self) -> int:
         """Opens the next lane of the latest flow."""
         self._lane_stages.append(self.stages)

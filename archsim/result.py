@@ -139,6 +139,25 @@ class Limit(Record):
     interval_by: str
 
 
+class TakenTurns(Record):
+    """Weights that took turns in the arrays.
+
+    loaded_bits: weights that came in for the batch; load_s: time of the run in which any of them
+    came or was written; hidden_s: the part of it in which layers computed; load_j, dram_bits: of
+    loading, and of all that passed DRAM, per inference; wear: writes of the cell that is written
+    most often, per inference.
+    """
+
+    passes: int
+    banks: int
+    loaded_bits: int
+    load_s: float
+    hidden_s: float
+    load_j: float
+    dram_bits: float
+    wear: float
+
+
 class Result(Record):
     """What a run took, drew and achieved, for the whole batch unless said otherwise.
 
@@ -192,6 +211,7 @@ class Result(Record):
     floor: FloorPlan = FloorPlan()
     generated: Generated | None = None
     limit: Limit | None = None
+    turns: TakenTurns | None = None
 
     def layer_frame(self) -> pd.DataFrame:
         """One row per layer."""

@@ -164,6 +164,7 @@ def _result(
     import archsim
     from archsim.analysis.details import NO_DETAILS, run_details
     from archsim.analysis.limit import limit_of
+    from archsim.analysis.turns import taken_turns
     from archsim.arch.totals import chip_total, peak_tops
     from archsim.costing.energy import cost
     from archsim.costing.values import layer_values
@@ -182,13 +183,14 @@ def _result(
         kinds[title] = kinds.get(title, 0.0) + joules / batch
         parts.setdefault(path, {})[kind] = joules / batch
     macs = batch * sum(info.macs for info in mapped.operations)
-    arrays = [r for info in mapped.operations for r in info.arrays]
+    arrays = sorted({r for info in mapped.operations for r in info.arrays})
     weight_bits, input_bits = mapped.precision
     tops = 2e-12 * macs / seconds
     found = NO_DETAILS
     if outputs.details:
         found = run_details(arch, trace, mapped, activity, run, values, energy)
-        found["limit"] = limit_of(arch, trace, mapped.chips, placement)
+        found["limit"] = limit_of(arch, trace, mapped, placement)
+        found["turns"] = taken_turns(arch, mapped, activity, batch)
     return Result(
         inputs=Inputs(
             arch=paths[0],

@@ -6,17 +6,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from archsim.arch.model import Architecture
+    from archsim.mapping.mapped import Mapped
     from archsim.mapping.placement import Placement
     from archsim.result import Limit
     from archsim.trace.model import Trace
 
 
-def limit_of(arch: Architecture, trace: Trace, chips: int, placement: Placement) -> Limit:
+def limit_of(arch: Architecture, trace: Trace, mapped: Mapped, placement: Placement) -> Limit:
     """Whatever the mapping; placement: what stands elsewhere than in arrays."""
     from archsim.limits.limit import bounds
     from archsim.result import Limit
 
-    found = bounds(arch, trace, chips=chips, placement=placement)
+    found = bounds(
+        arch,
+        trace,
+        chips=mapped.chips,
+        placement=placement,
+        resident=mapped.turns is None,
+    )
     return Limit(
         latency_s=found.latency.seconds,
         latency_by=found.latency.by,

@@ -22,7 +22,7 @@ def _chips(context: click.Context, parameter: click.Parameter, value: str) -> in
     raise click.BadParameter(f"'{value}' is neither a number of chips (1 or more) nor 'auto'.")
 
 
-PARAMETERS = ("batch", "chips", "no_replicate", "no_stats", "effort", "objective")
+PARAMETERS = ("batch", "chips", "no_replicate", "weights", "no_stats", "effort", "objective")
 """Names of the parameters that `run_options` adds to a command."""
 
 
@@ -34,6 +34,9 @@ def run_options(batch: str = "Inferences to simulate, one behind the other.") ->
         click.option("--chips", callback=_chips, default="1", show_default=True, metavar="N|auto",
                      help="Chips to use; auto: as many as the model needs."),
         click.option("--no-replicate", is_flag=True, help="Keep one copy of every layer."),
+        click.option("--weights", type=click.Choice(["auto", "resident", "turns"]), default="auto",
+                     show_default=True, help="Keep all weights in arrays, or write them in turns; "
+                     "auto: in turns where SRAM or MRAM cells are too few."),
         click.option("--no-stats", is_flag=True,
                      help="Cost random values, not those of the trace."),
         click.option("--effort", type=click.Choice(["0", "1", "2"]), default="0", show_default=True,
@@ -57,6 +60,7 @@ def options_of(given: dict[str, Any]) -> RunOptions:
     return RunOptions(
         batch=given.pop("batch"),
         chips=given.pop("chips"),
+        weights=given.pop("weights"),
         replicate=not given.pop("no_replicate"),
         statistics=not given.pop("no_stats"),
         effort=int(given.pop("effort")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +26,8 @@ class Dependencies:
     """Writes edges.
 
     infos: the flows of each operation of the plan, in its order; stores: by operation that reads a
-    stored tensor, the flow that writes it.
+    stored tensor, the flow that writes it; producers: of the operations that stored tensors come
+    from, which may be another plan's.
     """
 
     arch: Architecture
@@ -35,6 +37,7 @@ class Dependencies:
     stores: dict[int, int]
     builder: ProgramBuilder
     batch: int
+    producers: Mapping[int, OperationInfo]
 
     def write(self) -> None:
         """All edges of the trace."""
@@ -48,7 +51,7 @@ class Dependencies:
     def _stored(self, operation: Operation, written: int) -> None:
         """A stored tensor is written as it is made, and read once it is written."""
         assert operation.stored is not None  # it is in the list because of that
-        producer, count = self.infos[operation.stored], operation.positions
+        producer, count = self.producers[operation.stored], operation.positions
         group = -(-count // producer.positions)  # positions that its producer makes together
         self.builder.depend(
             written,

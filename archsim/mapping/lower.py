@@ -21,7 +21,8 @@ from archsim.mapping.dependencies import Dependencies
 from archsim.mapping.floor import TilePart
 from archsim.mapping.graph import HOST, Operation, operations
 from archsim.mapping.growth import finest
-from archsim.mapping.mapped import Mapped, OperationInfo
+from archsim.mapping.loading import Loading
+from archsim.mapping.mapped import Mapped, OperationInfo, Turns
 from archsim.mapping.needs import Need
 from archsim.mapping.network import Network
 from archsim.mapping.options import MapOptions, chosen
@@ -35,8 +36,9 @@ from archsim.mapping.steering import targets, variants
 from archsim.mapping.sums import additions, result_bits, widths_of
 from archsim.mapping.tiling import PEShare
 from archsim.mapping.transport import TILE, Transport
+from archsim.mapping.turns import PlannedTurns, plan_turns, take_turns
 from archsim.mapping.writer import PEBlock, Writer
-from archsim.mapping.written import Rewrite
+from archsim.mapping.written import Rewrite, Written
 from archsim.trace.model import Trace
 
 
@@ -60,7 +62,10 @@ def map_trace(
     """
     with _without_collections():
         ops = operations(trace, placement.groups)
-        placed = plan(arch, trace, ops, chosen(MapOptions, options, by_name), placement)
+        asked = chosen(MapOptions, options, by_name)
+        if placement == AS_USUAL and not rewrites and take_turns(arch, trace, ops, asked):
+            return _lower_turns(arch, plan_turns(arch, trace, asked, batch), batch, seed)
+        placed = plan(arch, trace, ops, asked, placement)
         return _Lowering(arch, trace, placed, batch).run(rewrites, seed)
 
 
@@ -90,17 +95,51 @@ class _Heap:
         return bool(widths_of(self.pes).keys() & widths_of(other.pes).keys())
 
 
-class _Lowering:
-    """State while a plan is turned into stages."""
+def _lower_turns(arch: Architecture, turns: PlannedTurns, batch: int, seed: int) -> Mapped:
+    """All passes and what loads them, in one Program."""
+    first: _Lowering | None = None
+    loading: Loading | None = None
+    passes: list[list[OperationInfo]] = []
+    for planned in turns.passes:
+        lowering = _Lowering(arch, turns.trace, planned.plan, batch, first)
+        if first is None or loading is None:
+            first, random = lowering, np.random.default_rng(seed)
+            loading = Loading(arch, lowering.writer, lowering.transport, random)
+        lowering.inference(planned.local)
+        loading.load(planned.plan, lowering.infos)
+        passes.append(lowering.infos)
+        if len(passes) > turns.banks:
+            sources = [i.flows[0] for i in lowering.infos if i.flows[0] == i.flows[1]]
+            loading.wait([*loading.flows[-1], *sources], passes[-1 - turns.banks])
+    assert first is not None and loading is not None  # a trace has a layer at least
+    first.infos = [info for infos in passes for info in infos]
+    taken = Turns(turns.banks, loading.flows, passes, loading.bits, loading.wear)
+    return first.mapped(Written(), taken)
 
-    def __init__(self, arch: Architecture, trace: Trace, placed: Plan, batch: int):
+
+class _Lowering:
+    """State while a plan is turned into stages; `before` is that of an earlier pass."""
+
+    def __init__(
+        self,
+        arch: Architecture,
+        trace: Trace,
+        placed: Plan,
+        batch: int,
+        before: _Lowering | None = None,
+    ):
         self.arch, self.trace, self.plan, self.batch = arch, trace, placed, batch
         self.pe: Roles = roles(arch.chip.tile.pe)
-        self.network = Network(arch, placed.chips)
-        periods = [p for part, _ in arch.parts().values() for p in part.periods()]
-        tick = choose_tick([*periods, 1 / arch.clock]) / finest(trace)
-        self.writer = Writer(tick)
-        self.transport = Transport(arch, self.network, self.writer)
+        if before is None:
+            self.network = Network(arch, placed.chips)
+            periods = [p for part, _ in arch.parts().values() for p in part.periods()]
+            tick = choose_tick([*periods, 1 / arch.clock]) / finest(trace)
+            self.writer = Writer(tick)
+            self.transport = Transport(arch, self.network, self.writer)
+            self.producers: dict[int, OperationInfo] = {}
+        else:
+            self.network, self.writer = before.network, before.writer
+            self.transport, self.producers = before.transport, before.producers
         self.infos: list[OperationInfo] = []
         self.stores: dict[
             int, int
@@ -109,10 +148,13 @@ class _Lowering:
 
     def run(self, rewrites: Sequence[Rewrite], seed: int) -> Mapped:
         if self.batch:
-            self._inference()
+            self.inference(range(len(self.plan.operations)))
         random = np.random.default_rng(seed)
         programming = Programming(self.arch, self.plan, self.writer, self.transport, random)
-        written = programming.write(rewrites)
+        return self.mapped(programming.write(rewrites))
+
+    def mapped(self, written: Written, turns: Turns | None = None) -> Mapped:
+        """The Program, complete, and what its ids mean."""
         pe_count = self.arch.chip.tile.count * self.arch.chip.tile.pe.count
         return Mapped(
             program=self.writer.builder.build(),
@@ -126,9 +168,11 @@ class _Lowering:
             choice=self.plan.choice(),
             precision=(self.trace.precision.weight, self.trace.precision.input),
             written=written,
+            turns=turns,
         )
 
-    def _inference(self) -> None:
+    def inference(self, numbers: Sequence[int]) -> None:
+        """Flows and edges of all operations; numbers: theirs in the whole trace's list."""
         for operation, need in zip(self.plan.operations, self.plan.needs, strict=True):
             self.writer.layer = operation.name
             if operation.off_chip:
@@ -136,6 +180,7 @@ class _Lowering:
             else:
                 self._compute(operation, need)
                 self._results(operation, need)
+        self.producers |= dict(zip(numbers, self.infos, strict=True))
         Dependencies(
             self.arch,
             self.trace,
@@ -144,6 +189,7 @@ class _Lowering:
             self.stores,
             self.writer.builder,
             self.batch,
+            self.producers,
         ).write()
 
     # --- flows ---------------------------------------------------------------------------
@@ -265,14 +311,16 @@ class _Lowering:
         fetched = self.transport.fetch(part.tile, sum(inputs.values()) * need.input_bits)
         for number, pe in zip(part.pes, pes, strict=True):
             alike = self.writer.layer, pe.shape
-            if alike in self.blocks:
+            used_before = self.writer.known(f"{PE}.{self.pe.names['array']}", part.tile, number, 0)
+            if alike in self.blocks and not used_before:
                 arrays += self.writer.again(self.blocks[alike], part.tile, number, fetched)
                 continue
             before = self.writer.builder.stages, self.writer.builder.resources
             place = part.tile, number
             used = pe_product(self.pe, self.writer, place, pe, need, fetched)
             arrays += used
-            self.blocks[alike] = self.writer.remember(*before, used)
+            if not used_before:
+                self.blocks[alike] = self.writer.remember(*before, used)
 
     def _tile_function(self, need: Need, part: TilePart) -> None:
         """Fetch the operands of a digital operation and run it on the tile's unit."""

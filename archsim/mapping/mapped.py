@@ -30,6 +30,21 @@ class OperationInfo:
 
 
 @dataclass(frozen=True)
+class Turns:
+    """Weights that take turns. By pass, the flows that load it and the operations that compute.
+
+    banks: parts of the chip that passes alternate on; bits: loaded for the batch; wear: writes of
+    the cell that is written most often, for the batch.
+    """
+
+    banks: int
+    loads: list[list[int]]
+    operations: list[list[OperationInfo]]
+    bits: int
+    wear: float
+
+
+@dataclass(frozen=True)
 class Mapped:
     """A Program with what its ids mean.
 
@@ -48,6 +63,7 @@ class Mapped:
     choice: Choice
     precision: tuple[int, int]  # weight and input bits of the trace
     written: Written  # by a task switch, if there is one
+    turns: Turns | None = None
 
     def part(self, resource: int) -> str:
         """Path of the component that a resource is an instance of."""

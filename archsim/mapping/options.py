@@ -24,13 +24,16 @@ class MapOptions(Model):
     """What the mapping reads: a Program depends on these beside the chip, the model and the batch.
 
     chips: how many to use; replicate: copy early layers to balance the pipeline; choice: how often
-    layers stand there, in place of what the rules choose. A new option is one field here; it
-    reaches every caller, the key of remembered runs and the Result's inputs.
+    layers stand there, in place of what the rules choose; weights: resident, or written in turns as
+    the layers need them; auto: in turns where the cells are those of digital macros and one chip is
+    too small. A new option is one field here; it reaches every caller, the key of remembered runs
+    and the Result's inputs.
     """
 
     chips: Chips = 1
     replicate: bool = True
     choice: Choice | None = None
+    weights: Literal["auto", "resident", "turns"] = "auto"
 
     @property
     def most_chips(self) -> int | None:

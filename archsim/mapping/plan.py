@@ -303,5 +303,6 @@ def _too_large(arch: Architecture, needs: list[Need], chips: int, reason: NoRoom
         f"the model does not fit on {chips} chip{'s' if chips > 1 else ''} of {arch.name}: it "
         f"needs {needed} arrays in {pes} PEs, {present} arrays in {present // pe.planes} "
         f"PEs are present{detail}.",
-        fix="Use --chips auto to take as many chips as it needs, or a larger architecture.",
+        fix="Use --chips auto to take as many chips as it needs, a larger architecture, or "
+        "--weights turns to write weights as they are needed.",
     )

@@ -88,6 +88,10 @@ class Writer:
             self.places.append(full)
         return self._resources[full]
 
+    def known(self, path: str, *key: object) -> bool:
+        """Whether a component at a place has a resource already."""
+        return (path, *key) in self._resources
+
     def remember(self, first_stage: int, first_resource: int, arrays: list[int]) -> PEBlock:
         """The stages of a PE just written; arrays: its arrays' resources."""
         places = [(str(path), tuple(key)) for path, _, _, *key in self.places[first_resource:]]

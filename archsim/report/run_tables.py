@@ -9,7 +9,7 @@ from archsim.tables import figures
 from archsim.tables.table import Column, Table, to_markdown
 
 if TYPE_CHECKING:
-    from archsim.result import Generated, Limit, Result
+    from archsim.result import Generated, Limit, Result, TakenTurns
 
 
 def _place(runs_on: str) -> str:
@@ -53,6 +53,8 @@ def headline(result: Result) -> Table:
         ]
     if result.limit is not None:
         records += _limit(result.limit, result)
+    if result.turns is not None:
+        records += _turns(result.turns)
     if result.generated is not None:
         records += _generated(result.generated)
     static = _share(result.energy_static_j, result.energy_j)
@@ -97,6 +99,17 @@ def _limit(limit: Limit, result: Result) -> list[tuple[str, str]]:
         if least > 0 and (name == "latency" or result.inputs.batch > 1):
             found.append((f"{name} over limit", f"{seconds / least:.2f} x the chip's limit ({by})"))
     return found
+
+
+def _turns(turns: TakenTurns) -> list[tuple[str, str]]:
+    hidden = figures.percent(_share(turns.hidden_s, turns.load_s))
+    return [
+        ("passes of weights", f"{turns.passes}, on {turns.banks} banks in turn"),
+        ("loading", f"{figures.seconds(turns.load_s)}, {hidden} of it while layers compute"),
+        ("energy of loading", f"{figures.joules(turns.load_j)} per inference"),
+        ("DRAM traffic", f"{figures.magnitude(turns.dram_bits / 8, 'B')} per inference"),
+        ("writes of a cell", f"{turns.wear:.3g} per inference"),
+    ]
 
 
 def _generated(run: Generated) -> list[tuple[str, str]]:
