@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -60,12 +61,24 @@ def command(
     trace_output.require("safetensors", *(["tokenizers"] if text else []))
     out = trace_output.output_path(output, name or Path(folder).resolve().name)
 
-    from archsim.trace.hf.export import export_hf, load_model
+    from archsim.trace.hf.export import export_hf, has_forward, load_model
     from archsim.trace.hf.tokens import file_passages, text_passages
 
-    model = load_model(folder, head)  # before its tokeniser: a wrong folder is told as such
     source = text or tokens
     assert source is not None
+    if not has_forward(folder) and _through_transformers(folder):
+        if decode:
+            raise click.UsageError("--decode takes one of the architectures of docs/traces_hf.md.")
+        from archsim.trace.pytorch.folder import trace_folder
+
+        ids = text_passages(folder, text, seq) if text else file_passages(source, seq)
+        trace = trace_folder(
+            folder, ids[0], name=name, data=f"{seq} tokens from {Path(source).name}",
+            quantiser=quantiser,
+        )  # fmt: skip
+        trace_output.save(trace, out, folder)
+        return
+    model = load_model(folder, head)  # before its tokeniser: a wrong folder is told as such
     read = (
         text_passages(folder, text, seq + decode) if text else file_passages(source, seq + decode)
     )
@@ -83,3 +96,12 @@ def command(
             progress=lambda done, total: report("layer by layer", done, total) if report else None,
         )
     trace_output.save(trace, out, folder)
+
+
+def _through_transformers(folder: str) -> bool:
+    """True if torch and transformers are there and know the architecture."""
+    if find_spec("torch") is None:
+        return False
+    from archsim.trace.pytorch.folder import knows
+
+    return knows(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,6 +20,15 @@ from archsim.trace.quantiser import Quantiser
 
 ENCODERS = ["bert", "roberta", "distilbert"]
 DECODERS = ["llama", "mistral", "qwen2"]
+
+
+def has_forward(folder: str | Path) -> bool:
+    """True for a folder whose `model_type` has a forward pass here; broken ones count as such."""
+    try:
+        keys = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+        return not isinstance(keys, dict) or keys.get("model_type") in [*ENCODERS, *DECODERS]
+    except (OSError, ValueError):
+        return True  # load_model says what is wrong
 
 
 def load_model(folder: str | Path, head: Head = "mean") -> Checkpoint:
