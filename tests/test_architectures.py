@@ -24,6 +24,8 @@ REFUSED = {
     "Mixtral": "grouped_mm", "Qwen2-MoE": "grouped_mm", "Qwen3-MoE": "grouped_mm",
     "DeepSeek-V3": "grouped_mm", "C3D": "rank 5",
 }  # fmt: skip
+# MACs that need no input, worked out once: 16 position vectors, 2 projections in each of 2 blocks.
+CONSTANT = {"DeBERTa-v2": 2 * 2 * 16 * 32 * 32}
 
 
 @pytest.mark.slow
@@ -35,7 +37,7 @@ def test_nothing_is_lost(name: str) -> None:
         return
     assert found.trace is not None, found.why
     assert found.trace.parameters(biases=True) == found.parameters
-    assert found.trace.macs() == found.macs - by_hand(found.trace)
+    assert found.trace.macs() == found.macs - by_hand(found.trace) - CONSTANT.get(name, 0)
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import nn
 
 from archsim.errors import InputError
@@ -35,9 +37,9 @@ class Ledger:
             if name not in builder.graph.constants:
                 continue
             fresh = self._take(name)
-            stored = place in weights
-            if not stored:
-                learnt += fresh
+            # Weights that are worked out of others may hold fewer values than were learnt for them.
+            size = math.prod(builder.shape(name)) if place in weights else 0
+            learnt += max(fresh - size, 0)
         drafts = range(first, len(builder.drafts))
         for index in drafts:
             builder.drafts[index].layer = builder.drafts[index].layer.model_copy(
