@@ -62,10 +62,10 @@ def knows(folder: str | Path) -> bool:
     """True if transformers is installed and has the folder's type of model."""
     if find_spec("transformers") is None:
         return False
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    import transformers
 
     try:
-        return _config(Path(folder)).get("model_type") in CONFIG_MAPPING_NAMES
+        return _config(Path(folder)).get("model_type") in transformers.CONFIG_MAPPING
     except InputError:
         return False
 
