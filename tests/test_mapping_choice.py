@@ -49,8 +49,8 @@ def test_left_over_pes_go_to_the_slowest_layer() -> None:
 
 def test_the_fastest_unit_that_can() -> None:
     """Units stand in the order of what eight comparisons take on them."""
-    seconds = [unit.compute({"compare": 8}).seconds for _, unit in able(CHIP, {"add": 8})]
-    assert len(seconds) > 1 and seconds == sorted(seconds)
+    seconds = [unit.compute({"compare": 8}).seconds for _, unit in able(CHIP, {"compare": 8})]
+    assert seconds and seconds == sorted(seconds)
     unit = fastest(CHIP, {"compare": 8})
     assert unit is not None and unit[1].compute({"compare": 8}).seconds == min(seconds)
     assert fastest(CHIP, {"no such thing": 1}) is None
