@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
+import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +18,7 @@ from archsim.errors import InputError
 
 J = TypeVar("J")
 R = TypeVar("R")
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 LOOK = 0.2  # seconds between two calls of `idle`
 
 
@@ -78,7 +83,24 @@ _mine: list[Any] = []  # in a worker: what it does, and what it was given
 
 def _prepare(work: Callable[..., Any], given: Sequence[Any]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; one answers
+    end_with_parent()
     _mine[:] = [work, given]
+
+
+def end_with_parent() -> None:
+    """Let this process end when the one that started it does, even if that one was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    if sys.platform == "linux":
+        # The kernel does it at once, also while compiled code holds the interpreter.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+    def watch() -> None:
+        parent.join()  # waits for the end of a pipe that the parent holds
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _in_worker(job: Any) -> Any:
