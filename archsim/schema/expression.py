@@ -25,7 +25,8 @@ BASE_UNITS = (
 """Units that values are read in: SI, bits, samples and operations; areas in mm2."""
 
 MAX_LENGTH = 500
-MAX_POWER = 1000
+MOST_BITS = 1100
+"""Of a whole number in between: a little more than a real number reaches."""
 Value = int | float | bool | str | Sequence[int]
 Lookup = Callable[[str], Any]
 
@@ -63,7 +64,7 @@ class Expression:
             found = _evaluate(self.tree, lookup)
         except ExpressionError as fault:
             raise ExpressionError(f"'{self.text}': {fault}") from None
-        except (ArithmeticError, TypeError, ValueError, IndexError) as fault:
+        except (ArithmeticError, TypeError, ValueError, IndexError, RecursionError) as fault:
             raise ExpressionError(f"'{self.text}' has no value: {fault}") from None
         if isinstance(found, float) and not math.isfinite(found):
             raise ExpressionError(f"'{self.text}' is not a finite number")
@@ -156,14 +157,14 @@ def _evaluate(node: ast.expr, lookup: Lookup) -> Any:
         case ast.Constant():
             return node.value
         case ast.Name() | ast.Attribute():
-            return lookup(dotted_name(node) or "")
+            return _small(lookup(dotted_name(node) or ""))
         case ast.BinOp(op=ast.Pow()):
             return _power(of(node.left), of(node.right))
         case ast.BinOp():
             left, right = of(node.left), of(node.right)
             if not (isinstance(left, int | float) and isinstance(right, int | float)):
                 raise ExpressionError(f"'{ast.unparse(node)}' is not about two numbers")
-            return _BINARY[type(node.op)](left, right)
+            return _small(_BINARY[type(node.op)](left, right))
         case ast.UnaryOp(op=ast.Not()):
             return not of(node.operand)
         case ast.UnaryOp():
@@ -180,12 +181,40 @@ def _evaluate(node: ast.expr, lookup: Lookup) -> Any:
         case ast.Subscript(slice=ast.Constant(value=index)):
             return of(node.value)[index]
         case ast.Call(func=ast.Name(id=function)):
-            return _FUNCTIONS[function](*map(of, node.args))
+            return _small(_call(function, [of(child) for child in node.args]))
     raise ExpressionError(f"'{ast.unparse(node)}' is not arithmetic")
 
 
+def _small(value: Any) -> Any:
+    """A value as it is; ExpressionError for a whole number that would make the next step slow."""
+    if isinstance(value, int) and value.bit_length() > MOST_BITS:
+        raise ExpressionError(f"a value in between has more than {MOST_BITS} bits")
+    return value
+
+
+def _call(function: str, arguments: list[Any]) -> Any:
+    for value in arguments:
+        of_numbers = isinstance(value, list | tuple) and function in ("min", "max")
+        for one in value if of_numbers else [value]:
+            if not isinstance(one, int | float):
+                raise ExpressionError(f"{function} is not about numbers")
+    if function == "round" and len(arguments) == 2 and abs(arguments[1]) > MOST_BITS:
+        raise ExpressionError(f"round takes at most {MOST_BITS} places")
+    return _FUNCTIONS[function](*arguments)
+
+
 def _power(base: Any, exponent: Any) -> Any:
-    # An integer to a large power would take all memory.
-    if abs(exponent) > MAX_POWER or (isinstance(base, int) and abs(base) > 1 << 64):
-        raise ExpressionError(f"{base:g} to the power of {exponent:g} is too large")
-    return base**exponent
+    """A power, whose size is judged before it is worked out."""
+    if not (isinstance(base, int | float) and isinstance(exponent, int | float)):
+        raise ExpressionError("a power is not about two numbers")
+    whole = isinstance(base, int) and isinstance(exponent, int)
+    if whole and abs(base) > 1 and exponent * base.bit_length() > 2 * MOST_BITS:
+        raise ExpressionError(f"{_short(base)} to the power of {_short(exponent)} is too large")
+    found = base**exponent
+    if isinstance(found, complex):
+        raise ExpressionError(f"{_short(base)} to the power of {_short(exponent)} is not real")
+    return _small(found)
+
+
+def _short(value: float) -> str:
+    return f"{value:.6g}"
