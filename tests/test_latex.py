@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from archsim.tables.latex import LONG, WIDE, to_latex
-from archsim.tables.table import Column, Table
+from archsim.tables.table import Column, Table, to_csv
 
 WORDS = "fine-tuning over 100 % of the weights, "
 
@@ -55,3 +55,25 @@ def test_both_kinds_compile(tmp_path: Path) -> None:
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+
+
+def _first_cells(*cells: str) -> str:
+    column = Column("name", "name", str)
+    return to_latex(Table("a & b\n\n second paragraph", (column,), cells))
+
+
+def test_a_row_that_begins_like_an_argument_is_none() -> None:
+    text = _first_cells("plain", "[second]", "*third")
+    assert "\n{}[second] \\\\\n{}*third \\\\\n" in text
+    assert "\nplain \\\\\n" in text
+
+
+def test_a_caption_is_one_paragraph() -> None:
+    assert r"\caption{a \& b second paragraph}" in _first_cells("x")
+
+
+def test_csv_text_is_no_formula_and_numbers_stay_numbers() -> None:
+    column = Column("name", "name", lambda value: value)
+    cells = ("=1+1", "+a", "-a", "@a", "-1.5", -1.5, "a=b")
+    lines = to_csv(Table("", (column,), cells)).splitlines()
+    assert lines == ["name", "'=1+1", "'+a", "'-a", "'@a", "-1.5", "-1.5", "a=b"]

@@ -192,7 +192,7 @@ def bad(**changes: Any) -> dict[str, Any]:
         (bad(axes=[*AXES[:2], AXES[2] | {"paths": ["measure.y.given.x"]}]),
          "curves[0].axes[2].paths[0]", "Did you mean 'measures'"),
         (bad(axes=[AXES[0] | {"values": [[2, 3], [4, 0]]}, *AXES[1:]]),
-         "curves[0].axes[0].values[1]", "more than 0"),
+         "curves[0].axes[0].values[1]", "1 or more"),
         ({"measures": {"least": {"curve": "y over z"}}}, "measures.least.curve",
          "Did you mean 'y over x'"),
         ({"measures": {"least": {"where": {"layers": 1}}}}, "measures.least",

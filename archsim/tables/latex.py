@@ -56,8 +56,9 @@ def to_latex(table: Table, most_rank: int | None = None) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text in which LaTeX finds no commands."""
-    return "".join(_SPECIAL.get(character, character) for character in text)
+    """Text in which LaTeX finds no commands and no paragraphs: an empty line ends a caption."""
+    kept = (character if character.isprintable() else " " for character in text)
+    return " ".join("".join(_SPECIAL.get(character, character) for character in kept).split())
 
 
 def _specification(columns: Sequence[Column], records: Sequence[Any]) -> str:
@@ -71,4 +72,6 @@ def _specification(columns: Sequence[Column], records: Sequence[Any]) -> str:
 
 
 def _line(cells: list[str]) -> str:
-    return " & ".join(escaped(cell) for cell in cells) + r" \\"
+    # Behind the \\\\ or the rule above, a [ or * would be an argument of it.
+    line = " & ".join(escaped(cell) for cell in cells)
+    return (f"{{}}{line}" if line.startswith(("[", "*")) else line) + r" \\"

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what begins a formula in a spreadsheet
+
 
 @dataclass(frozen=True)
 class Column:
@@ -66,8 +68,23 @@ def to_csv(table: Table) -> str:
     names = [column.name for column in table.columns if column.data]
     writer = csv.DictWriter(buffer, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows(table))
+    writer.writerows({n: as_cell(v) for n, v in row.items()} for row in rows(table))
     return buffer.getvalue()
+
+
+def as_cell(value: Any) -> Any:
+    """A value as a CSV cell: behind a quote where a spreadsheet would read text as a formula."""
+    if isinstance(value, str) and value.startswith(_FORMULA) and not _is_number(value):
+        return f"'{value}"
+    return value
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def to_markdown(table: Table) -> str:
