@@ -207,8 +207,8 @@ def _power(base: Any, exponent: Any) -> Any:
     """A power, whose size is judged before it is worked out."""
     if not (isinstance(base, int | float) and isinstance(exponent, int | float)):
         raise ExpressionError("a power is not about two numbers")
-    whole = isinstance(base, int) and isinstance(exponent, int)
-    if whole and abs(base) > 1 and exponent * base.bit_length() > 2 * MOST_BITS:
+    bits = base.bit_length() if isinstance(base, int) and isinstance(exponent, int) else 0
+    if bits > 1 and exponent * bits > 2 * MOST_BITS:
         raise ExpressionError(f"{_short(base)} to the power of {_short(exponent)} is too large")
     found = base**exponent
     if isinstance(found, complex):
