@@ -25,8 +25,8 @@ class ClusterCores(CostModel):
     overhead: Annotated[Ratio, Field(description="over the arithmetic")] = 10.0
 
     source: ClassVar[str] = (
-        "M. Horowitz, ISSCC 2014 (45 nm, 0.9 V), SRAM by a fit to CACTI 7; assumption: "
-        "instructions and registers cost ten times the arithmetic"
+        "arithmetic as vector_lanes has it, SRAM by a fit to CACTI 7; assumption: instructions "
+        "and registers cost ten times the arithmetic"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"cluster", "sram_lora_branch"})
 

@@ -21,8 +21,7 @@ class Wires(CostModel):
     length: Annotated[Length, Field(description="of the bus")] = 0.0
 
     source: ClassVar[str] = (
-        "C V^2 at 0.2 fF/um (R. Ho, K. Mai, M. Horowitz, The future of wires, Proc. IEEE 89(4), "
-        "2001); assumption: a rise every fourth bit, a pitch of four nodes"
+        "C V^2; assumption: 0.2 fF/um at every node, a rise every fourth bit, a pitch of four nodes"
     )
     kinds: ClassVar[frozenset[str]] = frozenset({"bus"})
 

@@ -15,12 +15,12 @@ class _Pulse(NamedTuple):
 
 
 PULSES = {
-    "RRAM": _Pulse(2.0, 50e-6, 10e-9, "2 V, 10 ns: NeuroSim's default; assumption: 50 uA"),
+    "RRAM": _Pulse(2.0, 50e-6, 10e-9, "assumption: 2 V, 50 uA, 10 ns"),
     "PCM": _Pulse(2.0, 300e-6, 100e-9, "assumption: 2 V, 300 uA, 100 ns of a reset"),
     "STT-MRAM": _Pulse(0.9, 100e-6, 20e-9, "assumption: 100 uA, 20 ns"),
-    "SOT-MRAM": _Pulse(0.5, 100e-6, 2e-9, "100 fJ: imec, IEDM 2023"),
-    "SAS-MRAM": _Pulse(0.68, 100e-6, 2e-9, "SOT line and a fifth of an STT current"),
-    "SRAM": _Pulse(0.9, 0.0, 1e-9, "2 fF of bitlines and cell"),
+    "SOT-MRAM": _Pulse(0.5, 100e-6, 2e-9, "below 100 fJ: imec, by HardwareBee, December 18, 2023"),
+    "SAS-MRAM": _Pulse(0.68, 100e-6, 2e-9, "assumption: a SOT line and a fifth of an STT current"),
+    "SRAM": _Pulse(0.9, 0.0, 1e-9, "assumption: 2 fF of bitlines and cell"),
     "FeFET": _Pulse(3.0, 0.0, 50e-9, "assumption: 1 fF of gate at 3 V"),
 }
 CHARGED = {"SRAM": 2e-15, "FeFET": 1e-15}  # F; these cells take charge and no current
