@@ -132,7 +132,8 @@ def test_onnx_models_that_can_not_be_read(shell: Shell, monkeypatch: pytest.Monk
     model = maker.save(maker.node("Einsum", x, equation="ij->ij"))
     out = shell.folder / "out.json"
     err = shell.refused("trace", "export", "onnx", model, "-o", out)
-    assert f"error: {model}: uses operators that have no rule: Einsum (1, first 'Einsum_0')" in err
+    assert f"error: {model}: has operators that do not fit a trace" in err
+    assert "'Einsum_0'" in err
     err = shell.refused("trace", "export", "onnx", shell.folder / "no.onnx", "-o", out)
     assert "there is no such file" in err
     err = shell.refused("trace", "export", "onnx", model, "-o", shell.folder / "out.txt")

@@ -82,7 +82,7 @@ def test_a_pe_holds_every_plane_and_counts_its_macros() -> None:
     result = simulate(macro_chip(count=2, depth=3), trace)
     assert (result.arrays_used, result.arrays_total) == (4, 4)
     with pytest.raises(InputError, match="needs 12 arrays in 3 PEs, 8 arrays in 2 PEs"):
-        simulate(macro_chip(count=2, depth=2), trace)
+        simulate(macro_chip(count=2, depth=2), trace, weights="resident")
 
 
 def test_energy_by_hand_in_int8() -> None:

@@ -50,7 +50,10 @@ def operators(trace: Trace) -> list[str]:
 def test_quantised_convolution(maker: GraphMaker) -> None:
     x = maker.input("x", [1, 3, 6, 6])
     quantised = maker.node("QuantizeLinear", x, scalar(maker, 0.03), zero(maker, 128))
-    weight = codes(maker, np.int8, 5, 3, 3, 3)
+    # Below 64, pairs of products fit 16 bits: processors without VNNI saturate there.
+    weight = maker.constant(
+        np.random.default_rng(5).integers(-63, 64, (5, 3, 3, 3)).astype(np.int8)
+    )
     scales = maker.constant(np.linspace(0.001, 0.005, 5).astype(np.float32))
     bias = maker.constant(np.arange(-200, 300, 100, np.int32))
     y = maker.node(

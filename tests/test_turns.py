@@ -56,9 +56,10 @@ def chain(count: int, positions: int = 3) -> Trace:
 def test_loading_slower_than_computing_sets_the_time() -> None:
     """Two layers, a pass each, on a bank each; DRAM moves a bit in 1 us, all else takes ns.
 
-    Each layer's weights are 32 bits: 64 us of loading without a gap. The vector between them
-    (8 bits) waits for DRAM's queue, is written in 8 us and read in 8 us. The first layer computes
-    while the second one's weights come; the second one's computing, some ns, is what is left.
+    Each layer's weights are 32 bits: 64 us of loading without a gap, and the network's some ns. The
+    vector between them (8 bits) waits for DRAM's queue, is written in 8 us and read in 8 us. The
+    first layer computes while the second one's weights come; the second one's computing, some ns,
+    is what is left.
     """
     chip = turn_chip(pes=2, tiles=2, dram={"clock": "1 MHz"})
     trace = chain(2, positions=1)
@@ -68,7 +69,7 @@ def test_loading_slower_than_computing_sets_the_time() -> None:
     assert run.turns.dram_bits == 64 + 2 * 8
     alone = simulate(chip, chain(1, positions=1)).latency_s
     assert 80e-6 < run.latency_s < 80e-6 + alone + 60e-9
-    assert run.turns.load_s == pytest.approx(64e-6, abs=0.2e-6)
+    assert run.turns.load_s == pytest.approx(64e-6, abs=0.3e-6)
 
 
 def test_a_single_bank_hides_nothing() -> None:

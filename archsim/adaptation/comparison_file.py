@@ -19,7 +19,7 @@ from archsim.gpu.load import load_gpu
 from archsim.gpu.model import GPU, LaunchMode
 from archsim.options import RunOptions
 from archsim.schema import Model
-from archsim.schema.ranges import Seed, Size, Whole
+from archsim.schema.ranges import Seed, Size, Total, Whole
 from archsim.trace.load import load_trace
 from archsim.trace.model import Trace
 from archsim.trace.scenario import Generator, Scenario, load_scenario
@@ -48,7 +48,7 @@ class Tasks(Model):
     """One task after the other, each with as many inferences."""
 
     tasks: Size = 8
-    inferences_per_task: Size = 10_000
+    inferences_per_task: Annotated[Total, Field(ge=1)] = 10_000
 
 
 class Learn(Model):
