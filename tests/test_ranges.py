@@ -107,7 +107,7 @@ NUMBERS = [
     (ranges.PositiveShare, (1e-9, 1.0), (0.0, 1e-300, 1.1)),
     (ranges.Ratio, (1e-9, 1e9), (0.0, 1e-10, 2e9)),
     (ranges.Times, (1.0, 1e30), (0.5, 1e31)),
-    (ranges.Scale, (1e-300, 1e300), (0.0, 1e-301, 1e301)),
+    (ranges.Scale, (5e-324, 1e300), (0.0, -5e-324, 1e301)),
     (ranges.Real, (-1e300, 1e300), (-1e301, 1e301)),
     (units.Count, (1, 10**9), (0, 10**9 + 1, 10**5000)),
     (units.Bits, (1, 32), (0, 33, 10**5000)),

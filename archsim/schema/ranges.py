@@ -35,8 +35,8 @@ Ratio = Annotated[float, Field(ge=1e-9, le=1e9)]
 """A factor."""
 Times = Annotated[float, Field(ge=1, le=1e30)]
 """How often a thing can be done, such as writing a cell until it is worn."""
-Scale = Annotated[float, Field(ge=1e-300, le=1e300)]
-"""The real value of one code."""
+Scale = Annotated[float, Field(ge=5e-324, le=1e300)]
+"""The real value of one code: as small as a number of 64 bits can be."""
 Real = Annotated[float, Field(ge=-1e300, le=1e300)]
 """Any real number."""
 Integer = Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
