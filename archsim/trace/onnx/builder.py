@@ -148,6 +148,16 @@ class Builder:
         self.drafts[view.draft].record = Record(view.record, name, view.axes, view.rank)
         return View(view.record, view.rank, view.axes, name, view.draft, True)
 
+    def draft_of(self, name: str) -> int:
+        """Number of the draft of a layer; -1 for an input of the graph."""
+        return next((i for i, d in enumerate(self.drafts) if d.layer.name == name), -1)
+
+    def behind(self, index: int, *kinds: type) -> int:
+        """The draft behind a chain of layers of these kinds, `index` its last; -1 for an input."""
+        while index >= 0 and isinstance(self.drafts[index].layer, kinds):
+            index = self.draft_of(self.drafts[index].layer.inputs[0])
+        return index
+
     def is_sole(self, view: View, tensor: str) -> bool:
         """True if nothing else reads the values between the layer and `tensor`."""
         return view.sole and self.uses[tensor] == 1

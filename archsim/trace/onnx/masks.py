@@ -49,7 +49,7 @@ def take_mask(builder: Builder, node: Node, view: View, seen: NDArray[np.bool_])
 
 def scores_behind(builder: Builder, view: View) -> int:
     """Number of the draft with the product of two activations that a view scales; -1 for none."""
-    index = _through(builder, view.draft, Activation, Elementwise)
+    index = builder.behind(view.draft, Activation, Elementwise)
     return index if index >= 0 and isinstance(builder.drafts[index].layer, MatMul) else -1
 
 
@@ -59,10 +59,10 @@ def follow_masks(builder: Builder, first: int) -> None:
         layer = builder.drafts[index].layer
         if not isinstance(layer, MatMul) or layer.masked:
             continue
-        source = _index(builder, layer.inputs[0])
+        source = builder.draft_of(layer.inputs[0])
         if source < 0 or not isinstance(builder.drafts[source].layer, Softmax | Activation):
             continue
-        source = _through(builder, source, Softmax, Activation)
+        source = builder.behind(source, Softmax, Activation)
         scores = builder.drafts[source].layer if source >= 0 else None
         if isinstance(scores, MatMul) and scores.masked and scores.n == layer.k:
             set_mask(builder, index, {"causal": scores.causal, "mask": scores.mask})
@@ -110,14 +110,3 @@ def is_table(value: Array | None) -> bool:
         squares = 4 * rows[1] ** 2 * (1 - rows[1] ** 2)
         return bool(np.allclose(rows[2] ** 2, squares, atol=1e-3))
     return False
-
-
-def _through(builder: Builder, index: int, *kinds: type) -> int:
-    """The draft behind a chain of layers of these kinds; -1 for an input of the graph."""
-    while index >= 0 and isinstance(builder.drafts[index].layer, kinds):
-        index = _index(builder, builder.drafts[index].layer.inputs[0])
-    return index
-
-
-def _index(builder: Builder, name: str) -> int:
-    return next((i for i, d in enumerate(builder.drafts) if d.layer.name == name), -1)

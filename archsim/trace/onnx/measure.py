@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from archsim.errors import InputError
 from archsim.trace.layer import LayerBase
@@ -26,6 +27,20 @@ def with_statistics(
     tensor with NaN or infinite values.
     """
     found = _records(builder, inputs, quantiser)
+    return with_found(builder, found, quantiser, partial(_weight, builder, quantiser))
+
+
+def with_found(
+    builder: Builder,
+    found: Mapping[str, TensorStats],
+    quantiser: Quantiser,
+    weigh: Callable[[Weight, str], TensorStats],
+) -> tuple[list[LayerBase], dict[str, TensorStats]]:
+    """The layers with what was `found` of their tensors, and what was of the graph's inputs.
+
+    weigh: statistics of the weight of a layer, by its name. Bits other than the quantiser's are
+    those of the layer.
+    """
     layers = []
     for draft in builder.drafts:
         layer = draft.layer
@@ -34,7 +49,7 @@ def with_statistics(
             "output_stats": found.get(layer.name),
         }
         if draft.weight is not None:
-            update["weight_stats"] = stats = _weight(builder, draft.weight, layer.name, quantiser)
+            update["weight_stats"] = stats = weigh(draft.weight, layer.name)
             if stats.bits != quantiser.weight_bits:
                 update["weight_bits"] = stats.bits
         codes = found.get(layer.inputs[0])
@@ -100,7 +115,7 @@ def _activations(
         raise _unusable(builder, record.tensor, fault) from fault
 
 
-def _weight(builder: Builder, weight: Weight, name: str, quantiser: Quantiser) -> TensorStats:
+def _weight(builder: Builder, quantiser: Quantiser, weight: Weight, name: str) -> TensorStats:
     try:
         if weight.bits is None or (weight.scale.size > 1 and weight.zero.any()):
             return quantiser.weights(weight.real)

@@ -50,14 +50,19 @@ def expand(e: Emitter, node: fx.Node, source: Any, **rest: Any) -> None:
     if e.graph.shapes[e.name(source)] == e.shape(node):
         e.same(node, source)
         return
+    e.emit("Expand", node, [_lifted(e, node, source)])
+
+
+def _lifted(e: Emitter, node: fx.Node, source: Any) -> str:
+    """The source with axes of 1 in front, as many as the result has."""
     inner = e.name(source)
     lift = len(e.shape(node)) - len(e.graph.shapes[inner])
-    if lift:
-        shape = (1,) * lift + e.graph.shapes[inner]
-        inner = e.emit(
-            "Reshape", node, [inner], "lifted", shape, of=inner, derive=lambda a: a.reshape(shape)
-        )
-    e.emit("Expand", node, [inner])
+    if not lift:
+        return inner
+    shape = (1,) * lift + e.graph.shapes[inner]
+    return e.emit(
+        "Reshape", node, [inner], "lifted", shape, of=inner, derive=lambda a: a.reshape(shape)
+    )
 
 
 @rule("permute")
@@ -264,14 +269,7 @@ def resize(e: Emitter, node: fx.Node, **given: Any) -> None:
 @rule("repeat", "tile", "repeat_interleave")
 def repeat(e: Emitter, node: fx.Node, source: Any = None, **rest: Any) -> None:
     """Copies side by side."""
-    inner = e.name(source)
-    lift = len(e.shape(node)) - len(e.graph.shapes[inner])
-    if lift:
-        shape = (1,) * lift + e.graph.shapes[inner]
-        inner = e.emit(
-            "Reshape", node, [inner], "lifted", shape, of=inner, derive=lambda a: a.reshape(shape)
-        )
-    e.emit("Tile", node, [inner])
+    e.emit("Tile", node, [_lifted(e, node, source)])
 
 
 @rule("pixel_shuffle")

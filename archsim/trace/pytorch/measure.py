@@ -9,7 +9,9 @@ from archsim.errors import InputError
 from archsim.trace.layer import LayerBase
 from archsim.trace.onnx.builder import Builder
 from archsim.trace.onnx.graph import Array
+from archsim.trace.onnx.measure import with_found
 from archsim.trace.onnx.record import Record
+from archsim.trace.onnx.weights import Weight
 from archsim.trace.operators import Softmax
 from archsim.trace.pytorch.emitter import Emitter
 from archsim.trace.pytorch.run import array, leaves, run
@@ -25,24 +27,17 @@ def measured(
     Values are counted as the run makes them, so that no more of them is held than the module
     itself holds. InputError for values that are NaN or infinite.
     """
-    found = _activations(builder, emitter, quantiser)
-    layers = []
-    for draft in builder.drafts:
-        layer = draft.layer
-        update: dict[str, object] = {
-            "input_stats": found.get(layer.inputs[0]),
-            "output_stats": found.get(layer.name),
-        }
-        if draft.weight is not None:
-            try:
-                update["weight_stats"] = quantiser.weights(draft.weight.real)
-            except ValueError as fault:
-                raise InputError(
-                    f"the weights of layer '{layer.name}' cannot be quantised: {fault}.",
-                    str(builder.graph.path),
-                ) from None
-        layers.append(layer.model_copy(update=update))
-    return layers, {name: found[name] for name in builder.graph.inputs if name in found}
+
+    def weigh(weight: Weight, layer: str) -> TensorStats:
+        try:
+            return quantiser.weights(weight.real)
+        except ValueError as fault:
+            raise InputError(
+                f"the weights of layer '{layer}' cannot be quantised: {fault}.",
+                str(builder.graph.path),
+            ) from None
+
+    return with_found(builder, _activations(builder, emitter, quantiser), quantiser, weigh)
 
 
 def _activations(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from archsim.trace.mask import recognise
 from archsim.trace.onnx import layout
 from archsim.trace.onnx.builder import Builder
 from archsim.trace.onnx.graph import Node
+from archsim.trace.onnx.masks import set_mask
 from archsim.trace.onnx.movement import default_layout
 from archsim.trace.operators import Activation, MatMul, Softmax, Unknown
 from archsim.trace.pytorch.aten_pointwise import MASK
@@ -27,11 +27,11 @@ def mask(builder: Builder, node: Node) -> None:
     if seen is None or seen.ndim < 2 or seen.shape[-2] < 2:
         return
     each = seen.astype(bool).reshape(-1, *seen.shape[-2:])
-    index = _through(builder, view.draft, Activation)
+    index = builder.behind(view.draft, Activation)
     if index < 0 or not isinstance(builder.drafts[index].layer, MatMul):
         return
     if (each == each[0]).all():  # else heads or sequences differ, and all is computed
-        _set_mask(builder, index, recognise(each[0]))
+        set_mask(builder, index, recognise(each[0]))
 
 
 def follow_mask(builder: Builder, first: int) -> None:
@@ -40,10 +40,10 @@ def follow_mask(builder: Builder, first: int) -> None:
         layer = builder.drafts[index].layer
         if not isinstance(layer, MatMul) or layer.transposed:
             continue
-        source = _through(builder, _index(builder, layer.inputs[0]), Softmax, Activation)
+        source = builder.behind(builder.draft_of(layer.inputs[0]), Softmax, Activation)
         scores = builder.drafts[source].layer if source >= 0 else None
         if isinstance(scores, MatMul) and scores.masked and scores.n == layer.k:
-            _set_mask(builder, index, {"causal": scores.causal, "mask": scores.mask})
+            set_mask(builder, index, {"causal": scores.causal, "mask": scores.mask})
 
 
 def unknown(builder: Builder, node: Node) -> None:
@@ -100,19 +100,3 @@ OWN_RULES: dict[str, Callable[[Builder, Node], None]] = {
     MASK: mask, ROTARY: rotary, "Running": running, "Pick": _moved("slice"),
     "Scatter": _moved("pad"), "Flip": _moved("flip"), "Roll": _moved("transpose"),
 }  # fmt: skip
-
-
-def _set_mask(builder: Builder, index: int, fields: Mapping[str, Any]) -> None:
-    draft = builder.drafts[index]
-    draft.layer = draft.layer.model_copy(update=fields)
-
-
-def _through(builder: Builder, index: int, *kinds: type) -> int:
-    """The draft behind a chain of layers of these kinds; -1 for an input of the graph."""
-    while index >= 0 and isinstance(builder.drafts[index].layer, kinds):
-        index = _index(builder, builder.drafts[index].layer.inputs[0])
-    return index
-
-
-def _index(builder: Builder, name: str) -> int:
-    return next((i for i, d in enumerate(builder.drafts) if d.layer.name == name), -1)
