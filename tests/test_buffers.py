@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from test_cli_support import ROOT as PROJECT
 from test_teaching import MESH, conv, layers, linear, small_chip
 
+from archsim.arch.load import load_arch
 from archsim.engine import run_program
 from archsim.engine.deadlock import DeadlockError
 from archsim.mapping import plan
 from archsim.mapping.buffers import ROOT, credit_table, immediate_dominators, least_buffers
 from archsim.mapping.graph import Feed, Operation, operations
 from archsim.mapping.lower import Mapped, map_trace
+from archsim.trace.load import load_trace
 from archsim.trace.model import Trace
 from archsim.trace.window import Reach, everything, one_to_one, sliding_window
 
@@ -328,3 +331,12 @@ def test_immediate_dominators_against_brute_force(ops: list[Operation]) -> None:
     for v in range(len(ops)):
         dominators = [d for d in range(v) if v not in reachable(ops, d)]
         assert got[v] == max(dominators, default=ROOT)
+
+
+def test_a_cut_outlives_the_attempt_that_made_it() -> None:
+    """The recogniser needs a second attempt: the windows of 5 x 5 are cut in both."""
+    arch = load_arch(PROJECT / "arch_configs" / "isaac_vpu.yaml")
+    trace = load_trace(PROJECT / "traces" / "ppocr_v4_rec.trace.json")
+    found = {info.layers[0]: info for info in map_trace(arch, trace).operations}
+    # 4 lines of 80 positions and 5 more, of 240 channels, are 78 KB; half a tile has 32
+    assert found["Conv.13"].tiles >= 3

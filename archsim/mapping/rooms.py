@@ -68,9 +68,10 @@ def spread_buffers(
         shards = shard_count(needs[key].most_shards, max(need.shards, least_shards))
         if need.weights is None:
             need.shards = shards
-        elif len(need.shard_pes) != shards:
+        else:  # the cut of an attempt before may still be there
             need.shards = len(need.shard_pes)
-            _cut(need, shards, pe, adder)
+            if need.shards != shards:
+                _cut(need, shards, pe, adder)
 
 
 def _cut(need: Need, shards: int, pe: Roles, adder: bool) -> None:
