@@ -16,8 +16,9 @@ from archsim.schema import Record, ranges, units
 
 def models() -> list[type[BaseModel]]:
     """Every pydantic model of archsim, whichever file it is in."""
-    for module in pkgutil.walk_packages(archsim.__path__, "archsim."):
-        if not module.name.endswith("__main__"):
+    optional = ("archsim.trace.pytorch",)  # needs torch; no file of a user's is read there
+    for module in pkgutil.walk_packages(archsim.__path__, "archsim.", onerror=lambda name: None):
+        if not module.name.endswith("__main__") and not module.name.startswith(optional):
             importlib.import_module(module.name)
     found: list[type[BaseModel]] = []
     new: list[type[BaseModel]] = [BaseModel]

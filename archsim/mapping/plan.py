@@ -151,18 +151,21 @@ class _Planner:
             for name, share in choice.shares.items()
             if name in named
         }
-        slowest = max(costs.slowest(o.index, 1) for o in self.ops)
+        # A pace that one tile keeps: shares count all that an operation does, not a step alone.
+        whole = max(n.operation.positions * n.seconds for n in self.needs)
+        slowest = max(whole, *(costs.slowest(o.index, 1) for o in self.ops))
+        complete = bool(fixed) and len(fixed) == len(named)
         if len(fixed) == len(named) and choice.pace:
             yield fixed, choice.pace, True
             return
         layers = layers_of(costs, self.needs, pes, most_useful(self.trace))
         least = max(costs.fixed(), choice.pace)
         spare = max(pes - needed, 0) if options.replicate else 0
-        while spare >= 1 or (fixed and len(fixed) == len(named)):
+        while spare >= 1 or complete:
             found, pace = balanced(layers, needed + spare, least, fixed)
             pace = max([pace, *(costs.slowest(i, count) for i, count in fixed.items())])
-            yield found, pace, len(fixed) == len(named)
-            if len(fixed) == len(named):
+            yield found, pace, complete
+            if complete:
                 return
             least *= RELAX
             spare = int(spare / RELAX)
